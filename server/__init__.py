@@ -1,0 +1,1 @@
+"""The composition root: what puts the parts together and starts them."""
