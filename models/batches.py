@@ -1,0 +1,89 @@
+"""Passing many keys to one statement, and taking the first rows of each: the only place with SQL of one dialect.
+
+Keys travel as one JSON text, so that the statement, and with it its plan and the driver's prepared form, is the same
+for one key and for a thousand, and no limit on the number of variables is met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, func, literal_column, select, true
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import CTE
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import Text, TypeEngine
+
+
+class Elements(FunctionElement[Any]):
+    """The elements of a JSON list, one a row, in a column named `value`."""
+
+    name = "elements"
+    inherit_cache = True
+
+
+@compiles(Elements, "sqlite")
+def _elements_on_sqlite(elements: Elements, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_each({compiler.process(elements.clauses, **options)})"
+
+
+@compiles(Elements, "postgresql")
+def _elements_on_postgresql(elements: Elements, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_array_elements(CAST(CAST({compiler.process(elements.clauses, **options)} AS TEXT) AS JSON))"
+
+
+class Item(FunctionElement[Any]):
+    """What stands at a place of a JSON list, as a value of the type it was given."""
+
+    name = "item"
+    inherit_cache = True
+
+    def __init__(self, value: ColumnElement[Any], place: int, type_: TypeEngine[Any]) -> None:
+        self.type = type_
+        super().__init__(value, literal_column(str(place)))
+
+
+@compiles(Item, "sqlite")
+def _item_on_sqlite(item: Item, compiler: SQLCompiler, **options: Any) -> str:
+    value, place = (compiler.process(clause, **options) for clause in item.clauses)
+    return f"json_extract({value}, '$[{place}]')"
+
+
+@compiles(Item, "postgresql")
+def _item_on_postgresql(item: Item, compiler: SQLCompiler, **options: Any) -> str:
+    value, place = (compiler.process(clause, **options) for clause in item.clauses)
+    return f"CAST({value} ->> {place} AS {compiler.dialect.type_compiler_instance.process(item.type)})"
+
+
+def as_parameter(keys: Iterable[Sequence[int | str | None]]) -> str:
+    """Keys as the one JSON text in which they travel."""
+    return orjson.dumps(list(keys)).decode()
+
+
+def asked(parameter: str, *names: str, texts: Sequence[str] = ()) -> CTE:
+    """The keys given as `parameter`, a row each, with the place of each in the list order of their columns.
+
+    All are 64-bit integers but those named in `texts`.
+    """
+    elements = Elements(bindparam(parameter, type_=Text)).table_valued("value", name=f"{parameter}_elements")
+    types = (Text() if name in texts else BigInteger() for name in names)
+    columns = [Item(elements.c.value, place, type_).label(name) for place, (name, type_) in enumerate(zip(names, types, strict=True))]
+    return select(*columns).select_from(elements).cte(parameter)
+
+
+def first_rows_of_each(dialect: str, keys: CTE, key: str, rows: Select[Any]) -> Select[Any]:
+    """For each of `keys` the rows of a select that refers to it, and stops early by its own LIMIT.
+
+    SQLite has no LATERAL; a table-valued function that takes a subquery does the same.
+    """
+    if dialect == "postgresql":
+        page = rows.lateral("page")
+        return select(keys.c[key], *page.c).select_from(keys).join(page, true())
+    inner = rows.subquery("inner_rows")
+    packed = select(func.json_group_array(func.json_array(*inner.c))).select_from(inner).correlate(keys).scalar_subquery()
+    page_rows = func.json_each(packed).table_valued("value", name="page")
+    columns = [Item(page_rows.c.value, place, column.type).label(column.name) for place, column in enumerate(inner.c)]
+    return select(keys.c[key], *columns).select_from(keys).join(page_rows, true())
