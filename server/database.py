@@ -1,0 +1,243 @@
+"""The database, opened once a process: reading that never waits for a writer, and writing in whole transactions.
+
+SQLite has two engines on one file: readers that cannot write, and one writer that takes the write lock when it begins.
+PostgreSQL has one pool; readers see one snapshot, and writers are serializable, so both databases keep the same promise:
+what a transaction read is still true when it commits, or the whole transaction is tried again.
+"""
+
+import asyncio
+import random
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal, Self, TypeVar
+
+import alembic.command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.connectors.asyncio import AsyncAdapt_dbapi_connection
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "models" / "migrations"
+CONNECTIONS = 10
+BUSY_TIMEOUT_SECONDS = 10
+# A writer may queue behind a roster import; a caller that will not wait brings a time-out of its own.
+WRITER_QUEUE_SECONDS = 120
+ATTEMPTS = 25
+LONGEST_PAUSE_SECONDS = 0.5
+# PostgreSQL: serialization failure, deadlock.
+WORTH_RETRYING = {"40001", "40P01"}
+# How many SQLite instructions run between two looks at the clock: well under a millisecond.
+INSTRUCTIONS_BETWEEN_LOOKS = 10_000
+
+T = TypeVar("T")
+
+
+class Database:
+    """Open with `Database.open(url)`, read with `reading()`, write with `run(step)`, and `close()` at the end."""
+
+    def __init__(self, url: URL, reader: AsyncEngine, writer: AsyncEngine) -> None:
+        self.url = url
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    def open(cls, url: str, *, statement_timeout_seconds: float = 10.0) -> Self:
+        """Makes the engines; nothing connects before the first statement."""
+        address = make_url(url)
+        if address.get_backend_name() == "sqlite":
+            reader = _sqlite_engine(address, statement_timeout_seconds, writes=False)
+            return cls(address, reader, _sqlite_engine(address, statement_timeout_seconds, writes=True))
+        pool = _postgresql_engine(address, statement_timeout_seconds)
+        reader = pool.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        return cls(address, reader, pool.execution_options(isolation_level="SERIALIZABLE"))
+
+    @property
+    def dialect(self) -> Literal["sqlite", "postgresql"]:
+        return "sqlite" if self.url.get_backend_name() == "sqlite" else "postgresql"
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection that cannot write and sees one snapshot; it never waits for a writer."""
+        async with self._reader.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: commits at the end, rolls back on any error.
+
+        A conflict with another writer is raised as it is; `run` is the same with the retries.
+        """
+        async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def run(self, step: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """One transaction for one named step, tried again as a whole when another writer was in its way.
+
+        The step may run several times, so it changes nothing but the database.
+        """
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return await self._once(step)
+            except DBAPIError as problem:
+                if not is_conflict(problem):
+                    raise
+            await asyncio.sleep(_pause_seconds(attempt))
+        return await self._once(step)
+
+    async def _once(self, step: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        async with self.writing() as session:
+            return await step(session)
+
+    async def is_ready(self) -> bool:
+        """Whether the database answers and has every migration: what a health check asks."""
+        newest = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+        try:
+            async with self.reading() as connection:
+                return await connection.run_sync(_revision) == newest
+        except (SQLAlchemyError, OSError):
+            return False
+
+    async def close(self) -> None:
+        """Closes every connection; the database can be opened again."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+
+def is_conflict(problem: DBAPIError) -> bool:
+    """Whether another writer was in the way, so that the same transaction may well succeed the next time."""
+    if isinstance(problem.orig, sqlite3.Error):
+        # The low byte is the kind: SQLITE_BUSY_SNAPSHOT and its like are SQLITE_BUSY too.
+        return getattr(problem.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    return getattr(problem.orig, "sqlstate", None) in WORTH_RETRYING
+
+
+async def migrate(url: str) -> None:
+    """Brings the database to the newest migration, in one transaction; makes the SQLite file where there is none."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        Path(address.database or "").parent.mkdir(parents=True, exist_ok=True)
+    database = Database.open(url, statement_timeout_seconds=3_600)
+    try:
+        async with database.writing() as session:
+            await (await session.connection()).run_sync(_upgrade)
+    finally:
+        await database.close()
+
+
+async def sketch_migration(url: str, message: str) -> None:
+    """Writes a new migration from the difference between the models and this database, for a person to finish."""
+    database = Database.open(url)
+    try:
+        async with database.reading() as connection:
+            await connection.run_sync(_sketch, message)
+    finally:
+        await database.close()
+
+
+def _upgrade(connection: Connection) -> None:
+    alembic.command.upgrade(_alembic_config(connection), "head")
+
+
+def _sketch(connection: Connection, message: str) -> None:
+    alembic.command.revision(_alembic_config(connection), message, autogenerate=True)
+
+
+def _alembic_config(connection: Connection | None = None) -> Config:
+    """Alembic, configured here and not in a file: the connection is ours, so its pragmas and time-outs hold too."""
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _pause_seconds(attempt: int) -> float:
+    """Longer with each attempt and never the same for two callers, or they would meet again."""
+    return random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.005 * 2**attempt))  # noqa: S311
+
+
+def _postgresql_engine(url: URL, statement_timeout_seconds: float) -> AsyncEngine:
+    limits = {"statement_timeout": str(int(statement_timeout_seconds * 1000)), "timezone": "UTC"}
+    return create_async_engine(
+        url,
+        pool_size=CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=WRITER_QUEUE_SECONDS,
+        connect_args={"server_settings": limits},
+    )
+
+
+def _sqlite_engine(url: URL, statement_timeout_seconds: float, *, writes: bool) -> AsyncEngine:
+    """The writer is one connection, so writers queue in order here instead of waking each other at the file's lock."""
+    engine = create_async_engine(
+        url,
+        pool_size=1 if writes else CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=WRITER_QUEUE_SECONDS,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None},
+    )
+    _Deadline.listen(engine.sync_engine, statement_timeout_seconds)
+    # WAL is kept by the file, so only the writer sets it; with WAL, synchronous=FULL keeps every commit through a crash.
+    own = ("journal_mode=WAL", "synchronous=FULL") if writes else ("query_only=ON",)
+    event.listen(engine.sync_engine, "connect", _pragmas("foreign_keys=ON", *own))
+    event.listen(engine.sync_engine, "begin", _begins("BEGIN IMMEDIATE" if writes else "BEGIN"))
+    return engine
+
+
+class _Deadline:
+    """The statement time-out that SQLite does not have: its progress handler stops a statement that runs too long."""
+
+    def __init__(self, limit_seconds: float) -> None:
+        self._limit_seconds = limit_seconds
+        self._end = float("inf")
+
+    def restart(self) -> None:
+        self._end = time.monotonic() + self._limit_seconds
+
+    def passed(self) -> bool:
+        return time.monotonic() > self._end
+
+    @classmethod
+    def listen(cls, engine: Engine, limit_seconds: float) -> None:
+        """Gives each connection of the engine a deadline of its own, restarted by each statement."""
+
+        def watch(connection: AsyncAdapt_dbapi_connection, record: ConnectionPoolEntry) -> None:
+            deadline = record.info["deadline"] = cls(limit_seconds)
+            connection.run_async(lambda own: own.set_progress_handler(deadline.passed, INSTRUCTIONS_BETWEEN_LOOKS))
+
+        def restart(connection: Connection, *_: object) -> None:
+            connection.info["deadline"].restart()
+
+        event.listen(engine, "connect", watch)
+        event.listen(engine, "before_cursor_execute", restart)
+
+
+def _pragmas(*statements: str) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:
+    def apply(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        for statement in statements:
+            cursor.execute(f"PRAGMA {statement}")
+        cursor.close()
+
+    return apply
+
+
+def _begins(statement: str) -> Callable[[Connection], None]:
+    """The driver begins nothing itself (isolation_level=None): its own late BEGIN is what loses updates."""
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)
+
+    return begin

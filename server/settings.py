@@ -1,0 +1,108 @@
+"""Every setting, read from the environment: COUNTERSIGN_PORT is `port`. `python3 -m server settings` lists them all."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "COUNTERSIGN_"
+ROOT = Path(__file__).resolve().parent.parent
+# What running Countersign leaves behind on this machine: the demo's database, a local PostgreSQL. Ignored by git.
+LOCAL_FOLDER = ROOT / ".countersign"
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class SettingsError(Exception):
+    """A setting has a value that cannot be used; the message names the variable, the value and what is accepted."""
+
+
+def database_url(value: str) -> str:
+    """The URL with the driver that Countersign uses: `postgresql://…` becomes `postgresql+asyncpg://…`."""
+    accepted = "sqlite:///path/to/file.db or postgresql://user:password@host:port/name"
+    try:
+        url = make_url(value)
+        url = url.set(drivername=DRIVERS[url.get_backend_name()])
+    except (ArgumentError, KeyError, ValueError) as problem:
+        raise ValueError(f"a database URL like {accepted}") from problem
+    if not url.database or url.database == ":memory:":
+        raise ValueError(f"a database URL that names a database, like {accepted}")
+    return url.render_as_string(hide_password=False)
+
+
+def existing_file(value: Path) -> Path:
+    if not value.is_file():
+        raise ValueError("the path of an existing file")
+    return value
+
+
+DatabaseUrl = Annotated[str, AfterValidator(database_url)]
+ExistingFile = Annotated[Path, AfterValidator(existing_file)]
+
+
+class Settings(BaseSettings):
+    """What an installation can choose. Each description is shown by the `settings` command."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True)
+
+    database_url: DatabaseUrl = Field(
+        f"sqlite+aiosqlite:///{LOCAL_FOLDER / 'countersign.db'}",
+        description="Where the data is: sqlite:///path/to/file.db or postgresql://user:password@host:port/name.",
+    )
+    host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 listens on every network.")
+    port: int = Field(8000, ge=1, le=65535, description="The port to listen on, 1 to 65535.")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]+$",
+        description="The address that people use, as https://host, where it differs from host and port.",
+    )
+    secure_cookies: bool = Field(False, description="Send cookies over https only: true wherever people use https.")
+    log_level: LogLevel = Field("info", description="The least that is logged: debug, info, warning or error.")
+    max_body_bytes: int = Field(262_144, ge=1_024, description="The largest request that is read, in bytes, from 1024.")
+    statement_timeout_seconds: float = Field(
+        10.0, gt=0, le=3_600, description="The longest a database statement may take, in seconds, up to 3600."
+    )
+    connections_per_request: int = Field(
+        4, ge=1, le=32, description="How many database connections one request may read with at once, 1 to 32."
+    )
+    roster: ExistingFile | None = Field(
+        None, description="The path of a real roster file, for the tests and benchmarks that import one."
+    )
+    browser: ExistingFile | None = Field(
+        None, description="The path of a Chromium for the browser tests, where it is not on the PATH."
+    )
+
+    @classmethod
+    def read(cls) -> Self:
+        """The settings of this process's environment, or a SettingsError that says what to change."""
+        try:
+            return cls()
+        except ValidationError as problem:
+            sentences = [_sentence(cls, error) for error in problem.errors()]
+            raise SettingsError("\n".join(sentences)) from problem
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting: `port` is COUNTERSIGN_PORT."""
+    return PREFIX + name.upper()
+
+
+def shown(name: str, value: object) -> str:
+    """A value as it may be shown to a person: passwords are masked, and nothing is an empty text."""
+    if name == "database_url":
+        return make_url(str(value)).render_as_string(hide_password=True)
+    return "" if value is None else str(value)
+
+
+def _sentence(settings: type[Settings], error: ErrorDetails) -> str:
+    """One refusal in a person's words; our own validators say what is accepted, else the description does."""
+    name = str(error["loc"][0])
+    reason = error.get("ctx", {}).get("error")
+    accepted = f"it must be {reason}" if reason else settings.model_fields[name].description
+    given = "a value" if name == "database_url" else repr(error["input"])
+    return f"{variable(name)} has {given} that cannot be used: {accepted}"

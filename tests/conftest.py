@@ -1,0 +1,136 @@
+"""What every test may ask for: a fresh, migrated database of each kind, and how many examples hypothesis tries.
+
+One PostgreSQL serves the whole run. With several workers the controlling process starts it before they begin and tells
+them its address in an environment variable; without workers it starts when the first test asks. It never skips.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import hypothesis
+import pytest
+from sqlalchemy.engine import make_url
+
+from server.database import Database, migrate
+from server.postgres import PostgresError, running_postgres
+
+TEMPLATE = "countersign_template"
+SERVER_VARIABLE = "COUNTERSIGN_TEST_POSTGRES"
+PROBLEM_VARIABLE = "COUNTERSIGN_TEST_POSTGRES_PROBLEM"
+SERVER = pytest.StashKey[ExitStack]()
+
+# Steady: the same examples each run, so that a red run is about the change. `--thorough` looks for new ones.
+hypothesis.settings.register_profile("bounded", max_examples=25, deadline=None, derandomize=True)
+hypothesis.settings.register_profile(
+    "thorough", max_examples=1_000, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("bounded")
+
+
+@contextmanager
+def migrated_server() -> Iterator[str]:
+    """A PostgreSQL with a migrated template database, gone afterwards; gives the URL of its database `postgres`."""
+    with tempfile.TemporaryDirectory(prefix="countersign-tests-") as folder, running_postgres(Path(folder)) as url:
+        asyncio.run(_make_template(url))
+        yield url
+
+
+async def _make_template(url: str) -> None:
+    async with administrator(url) as connection:
+        await connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    await migrate(named(url, TEMPLATE))
+
+
+@asynccontextmanager
+async def administrator(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection outside any transaction, which making and dropping a database needs."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def named(url: str, database: str) -> str:
+    """The URL of another database on the same server."""
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Starts PostgreSQL for the workers, in the process that starts them."""
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        return
+    config.stash[SERVER] = ExitStack()
+    try:
+        os.environ[SERVER_VARIABLE] = config.stash[SERVER].enter_context(migrated_server())
+    except PostgresError as problem:
+        os.environ[PROBLEM_VARIABLE] = str(problem)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if server := config.stash.get(SERVER, None):
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The run's PostgreSQL: the controlling process's, or one of our own."""
+    if problem := os.environ.get(PROBLEM_VARIABLE):
+        pytest.fail(f"The tests need PostgreSQL, and it could not be started: {problem}", pytrace=False)
+    if url := os.environ.get(SERVER_VARIABLE):
+        yield url
+        return
+    with migrated_server() as own:
+        yield own
+
+
+@pytest.fixture(scope="session")
+async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty, migrated SQLite file to copy: a copy takes a millisecond, the migrations far longer."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    await migrate(f"sqlite+aiosqlite:///{path}")
+    return path
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    database = Database.open(url)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    """A fresh, migrated SQLite database, for what is only about SQLite."""
+    path = shutil.copy(sqlite_template, tmp_path / "countersign.db")
+    async with opened(f"sqlite+aiosqlite:///{path}") as database:
+        yield database
+
+
+@pytest.fixture
+async def postgresql_database(postgres_server: str) -> AsyncIterator[Database]:
+    """A fresh, migrated PostgreSQL database, for what is only about PostgreSQL."""
+    name = f"test_{uuid4().hex}"
+    async with administrator(postgres_server) as connection:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+    async with opened(named(postgres_server, name)) as database:
+        yield database
+    async with administrator(postgres_server) as connection:
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """A fresh, migrated database; the test runs once on each kind."""
+    opened_one = request.getfixturevalue(f"{request.param}_database")
+    assert isinstance(opened_one, Database)
+    return opened_one
