@@ -1,0 +1,1 @@
+"""The explorer: GraphiQL and our own panel, and the plain page that stands in for it."""
