@@ -1,0 +1,1 @@
+"""What the system does: steps that load, decide by the rules of `models`, and write."""

@@ -1,0 +1,283 @@
+"""Reading windows: the only statements that do. Each takes many keys at once and answers as known at a recorded time.
+
+What was known at a recorded time is three disjoint sets of rows: current windows already known then, former ones not
+yet superseded then, and uncertain ones. Instants in keys and rows are integer microseconds since 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Subquery,
+    and_,
+    bindparam,
+    distinct,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.expression import CTE, FromClause
+from sqlalchemy.types import String
+
+from models.activity import (
+    Edges,
+    FormerWindow,
+    Predicate,
+    UncertainWindow,
+    Window,
+    certainly,
+    exact_edges,
+    possibly,
+    uncertain_edges,
+)
+from models.batches import as_parameter, asked, first_rows_of_each
+from models.history import Quality
+from models.interval import FOREVER, to_microseconds
+
+FOREVER_US = to_microseconds(FOREVER)
+CURRENT = Window.__table__
+FORMER = FormerWindow.__table__
+UNCERTAIN = UncertainWindow.__table__
+
+
+# ------------------------------------------------------------------------------------- as known at a time
+
+
+def in_scope(window: FromClause, keys: FromClause) -> ColumnElement[bool]:
+    return and_(window.c.organization_id == keys.c.organization_id, window.c.scope_id == keys.c.scope_id)
+
+
+def known(window: FromClause, keys: FromClause) -> ColumnElement[bool]:
+    """Whether a row was known at the recorded time of a key."""
+    already = window.c.known_from <= keys.c.known_at
+    return already if "known_until" not in window.c else and_(already, window.c.known_until > keys.c.known_at)
+
+
+def satisfies(predicate: Predicate | None, edges: Edges, keys: FromClause, *, surely: bool) -> ColumnElement[bool]:
+    if predicate is None:
+        return true()
+    judge = certainly if surely else possibly
+    return judge(predicate, edges, keys.c.a, keys.c.b)
+
+
+def answers_exactly(predicate: Predicate | None, keys: FromClause, learner: ColumnElement[int] | None = None) -> ColumnElement[bool]:
+    """Whether an exact window known then answers the question of the key with yes, of one learner if given."""
+    return or_(*(exists(_matching(window, predicate, keys, learner)) for window in (CURRENT, FORMER)))
+
+
+def _matching(window: FromClause, predicate: Predicate | None, keys: FromClause, learner: ColumnElement[int] | None) -> Select[Any]:
+    matching = select(window.c.learner_id).where(
+        in_scope(window, keys), satisfies(predicate, exact_edges(window), keys, surely=True), known(window, keys)
+    )
+    matching = matching if learner is None else matching.where(window.c.learner_id == learner)
+    return matching.correlate_except(window)
+
+
+def answers_uncertainly(
+    predicate: Predicate | None, keys: FromClause, learner: ColumnElement[int] | None = None, *, surely: bool
+) -> Select[Any]:
+    """The learners of whom an uncertain window surely, or else possibly, answers the question with yes."""
+    matching = select(UNCERTAIN.c.learner_id).where(
+        in_scope(UNCERTAIN, keys),
+        satisfies(predicate, uncertain_edges(UNCERTAIN), keys, surely=surely),
+        known(UNCERTAIN, keys),
+    )
+    if surely:
+        matching = matching.where(~UNCERTAIN.c.may_be_empty)
+    if learner is not None:
+        matching = matching.where(UNCERTAIN.c.learner_id == learner)
+    return matching.correlate_except(UNCERTAIN)
+
+
+# ------------------------------------------------------------------------------------------------ counts
+
+
+class Question(NamedTuple):
+    """One question about one scope, as known at a recorded time. `b` is unused by ACTIVE_AT."""
+
+    organization_id: int
+    scope_id: int
+    a: int
+    b: int
+    known_at: int
+
+
+class Count(NamedTuple):
+    """People, each once: `least` whom every completion of lost dates counts, `most` whom some completion does."""
+
+    least: int
+    most: int
+
+
+async def counts(connection: AsyncConnection, questions: Sequence[Question], predicate: Predicate) -> list[Count]:
+    """How many learners answer each question with yes, in the order of the questions."""
+    rows = await connection.execute(_counts(predicate), {"keys": as_parameter((n, *q) for n, q in enumerate(questions))})
+    found = {row[0]: Count(row[1] + row[2], row[1] + row[3]) for row in rows}
+    return [found[place] for place in range(len(questions))]
+
+
+@lru_cache
+def _counts(predicate: Predicate) -> Select[Any]:
+    keys = asked("keys", "place", *Question._fields)
+    exact = _exact_count(predicate, keys)
+    surely, perhaps = (_uncertain_count(predicate, keys, surely=surely) for surely in (True, False))
+    return select(keys.c.place, exact, surely, perhaps)
+
+
+def _exact_count(predicate: Predicate, keys: CTE) -> ColumnElement[int]:
+    if predicate is Predicate.ACTIVATED_WITHIN:
+        both = union_all(*(_matching(window, predicate, keys, None) for window in (CURRENT, FORMER))).subquery()
+        return select(func.count(distinct(both.c.learner_id))).scalar_subquery()
+    current, former = (
+        select(func.count())
+        .select_from(window)
+        .where(
+            in_scope(window, keys),
+            satisfies(predicate, exact_edges(window), keys, surely=True),
+            known(window, keys),
+            _first_of_its_learner(predicate, window, keys),
+        )
+        .correlate(keys)
+        .scalar_subquery()
+        for window in (CURRENT, FORMER)
+    )
+    return current + former
+
+
+def _first_of_its_learner(predicate: Predicate, window: FromClause, keys: CTE) -> ColumnElement[bool]:
+    """Counts people and not windows without a DISTINCT: an earlier window that ends after `a` would match too."""
+    if predicate.once_a_learner:
+        return true()
+    return or_(window.c.previous_to.is_(None), window.c.previous_to <= keys.c.a)
+
+
+def _uncertain_count(predicate: Predicate, keys: CTE, *, surely: bool) -> ColumnElement[int]:
+    matching = answers_uncertainly(predicate, keys, surely=surely)
+    matching = matching.where(~answers_exactly(predicate, keys, UNCERTAIN.c.learner_id))
+    return (
+        matching.with_only_columns(func.count(distinct(UNCERTAIN.c.learner_id)))
+        .correlate(keys)
+        .scalar_subquery()
+    )
+
+
+# --------------------------------------------------------------------------------- windows of learners
+
+
+class WindowsKey(NamedTuple):
+    """Whose windows, in which scope, as known when; with `a` and `b` if a predicate chooses among them."""
+
+    organization_id: int
+    scope_id: int
+    learner_id: int
+    a: int
+    b: int
+    known_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsPage:
+    """Which windows, in which order, and how many of each learner."""
+
+    predicate: Predicate | None
+    limit: int
+    newest_first: bool = False
+    # (from_earliest, to_latest, known_from) of the row after which the page begins, in its order.
+    after: tuple[int, int, int] | None = None
+
+
+class WindowRow(NamedTuple):
+    """One window as known; both ends exact, or within bounds."""
+
+    place: int
+    scope_id: int
+    learner_id: int
+    from_earliest: int
+    from_latest: int
+    to_earliest: int
+    to_latest: int
+    quality: str
+    known_from: int
+    known_until: int
+
+
+async def windows_of_learners(connection: AsyncConnection, keys: Sequence[WindowsKey], page: WindowsPage) -> list[WindowRow]:
+    """The windows of each learner, flat and in order; `place` says of which key."""
+    after = page.after or (0, 0, 0)
+    parameters = {
+        "keys": as_parameter((n, *key) for n, key in enumerate(keys)),
+        "most": page.limit,
+        "after_from": after[0],
+        "after_to": after[1],
+        "after_known": after[2],
+    }
+    statement = _windows_of_learners(
+        connection.dialect.name, page.predicate, page.newest_first, resumed=page.after is not None
+    )
+    return [WindowRow._make(row) for row in await connection.execute(statement, parameters)]
+
+
+@lru_cache
+def _windows_of_learners(dialect: str, predicate: Predicate | None, newest_first: bool, *, resumed: bool) -> Select[Any]:
+    keys = asked("keys", "place", *WindowsKey._fields)
+    rows = _known_windows(keys, predicate)
+    order = (rows.c.from_earliest, rows.c.to_latest, rows.c.known_from)
+    page = select(*rows.c).limit(bindparam("most", type_=BigInteger))
+    if resumed:
+        cursor = tuple_(*(bindparam(name, type_=BigInteger) for name in ("after_from", "after_to", "after_known")))
+        page = page.where(tuple_(*order) < cursor if newest_first else tuple_(*order) > cursor)
+    page = page.order_by(*(column.desc() if newest_first else column.asc() for column in order))
+    return first_rows_of_each(dialect, keys, "place", page)
+
+
+def _known_windows(keys: CTE, predicate: Predicate | None) -> Subquery:
+    """All windows of the learner of a key in its scope, as known then: what a WindowRow holds but for its place."""
+    parts = [_exact_rows(table, keys, predicate) for table in (CURRENT, FORMER)]
+    return union_all(*parts, _uncertain_rows(keys, predicate)).subquery("known_windows")
+
+
+def _exact_rows(window: FromClause, keys: CTE, predicate: Predicate | None) -> Select[Any]:
+    start, end = (type_coerce(column, BigInteger) for column in (window.c.from_at, window.c.to_at))
+    known_until = window.c.known_until if "known_until" in window.c else literal(FOREVER_US, BigInteger)
+    quality = literal(Quality.EXACT.name, String)
+    columns = (start, start, end, end, quality, window.c.known_from, known_until)
+    return _rows_of_one(window, exact_edges(window), columns, keys, predicate)
+
+
+def _uncertain_rows(keys: CTE, predicate: Predicate | None) -> Select[Any]:
+    c = UNCERTAIN.c
+    quality = type_coerce(c.quality, String)
+    columns = (c.from_earliest, c.from_latest, c.to_earliest, c.to_latest, quality, c.known_from, c.known_until)
+    return _rows_of_one(UNCERTAIN, uncertain_edges(UNCERTAIN), columns, keys, predicate)
+
+
+def _rows_of_one(
+    window: FromClause, edges: Edges, columns: Sequence[ColumnElement[Any]], keys: CTE, predicate: Predicate | None
+) -> Select[Any]:
+    named = zip(WindowRow._fields[3:], columns, strict=True)
+    plain = (c if isinstance(c.type, String) else type_coerce(c, BigInteger) for _, c in named)
+    labelled = [column.label(name) for name, column in zip(WindowRow._fields[3:], plain, strict=True)]
+    return (
+        select(window.c.scope_id, window.c.learner_id, *labelled)
+        .where(
+            in_scope(window, keys),
+            window.c.learner_id == keys.c.learner_id,
+            satisfies(predicate, edges, keys, surely=False),
+            known(window, keys),
+        )
+        .correlate(keys)
+    )
