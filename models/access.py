@@ -24,7 +24,7 @@ class TokenUse(Enum):
 
 
 class Token(Base):
-    """A secret that proves who is speaking. Only its SHA-256 is kept: it holds 256 random bits, so nothing can guess it."""
+    """A secret that proves who is speaking. Only its SHA-256 is kept; it holds 256 random bits, beyond guessing."""
 
     __tablename__ = "token"
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)

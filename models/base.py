@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import Enum
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
-from sqlalchemy import BigInteger, Dialect, MetaData, String, Text
+from sqlalchemy import BigInteger, Dialect, MetaData, String, Table, Text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -27,6 +27,7 @@ E = TypeVar("E", bound=Enum)
 
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
+    __table__: ClassVar[Table]
 
 
 class Instant(TypeDecorator[dt.datetime]):

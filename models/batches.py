@@ -70,7 +70,10 @@ def asked(parameter: str, *names: str, texts: Sequence[str] = ()) -> CTE:
     """
     elements = Elements(bindparam(parameter, type_=Text)).table_valued("value", name=f"{parameter}_elements")
     types = (Text() if name in texts else BigInteger() for name in names)
-    columns = [Item(elements.c.value, place, type_).label(name) for place, (name, type_) in enumerate(zip(names, types, strict=True))]
+    columns = [
+        Item(elements.c.value, place, type_).label(name)
+        for place, (name, type_) in enumerate(zip(names, types, strict=True))
+    ]
     return select(*columns).select_from(elements).cte(parameter)
 
 
@@ -83,7 +86,9 @@ def first_rows_of_each(dialect: str, keys: CTE, key: str, rows: Select[Any]) -> 
         page = rows.lateral("page")
         return select(keys.c[key], *page.c).select_from(keys).join(page, true())
     inner = rows.subquery("inner_rows")
-    packed = select(func.json_group_array(func.json_array(*inner.c))).select_from(inner).correlate(keys).scalar_subquery()
+    packed = (
+        select(func.json_group_array(func.json_array(*inner.c))).select_from(inner).correlate(keys).scalar_subquery()
+    )
     page_rows = func.json_each(packed).table_valued("value", name="page")
     columns = [Item(page_rows.c.value, place, column.type).label(column.name) for place, column in enumerate(inner.c)]
     return select(keys.c[key], *columns).select_from(keys).join(page_rows, true())

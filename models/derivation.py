@@ -1,4 +1,4 @@
-"""How windows come from beliefs: the statements that derive them, set-based, for any number of learners of an organization.
+"""How windows come from beliefs: the statements that derive them, for any number of learners of an organization.
 
     beliefs held now -> coalesced per scope -> activity met with each membership and access -> windows
 
@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
+    BindParameter,
     Delete,
     Insert,
     Select,
@@ -24,8 +26,6 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    literal,
-    or_,
     select,
     tuple_,
     union_all,
@@ -34,10 +34,10 @@ from sqlalchemy import (
 from models.activity import FormerWindow, UncertainWindow, Window
 from models.base import Instant
 from models.batches import asked
-from models.history import Belief, Held, Quality, quality_of
-from models.interval import FOREVER, Bounds, Interval, intersections
+from models.history import Belief, Held, Quality
+from models.interval import Bounds, Interval, intersections
 
-ORGANIZATION = bindparam("organization_id")
+ORGANIZATION: BindParameter[int] = bindparam("organization_id", type_=BigInteger)
 RECORDED_AT = bindparam("recorded_at", type_=Instant)
 BELIEF = Belief.__table__
 WINDOW = Window.__table__
@@ -76,7 +76,9 @@ def derived_windows() -> Select[Any]:
     previous_to = func.lag(windows.c.to_at).over(
         partition_by=(windows.c.scope_id, windows.c.learner_id), order_by=windows.c.from_at
     )
-    return select(windows.c.scope_id, windows.c.learner_id, windows.c.from_at, windows.c.to_at, previous_to.label("previous_to"))
+    return select(
+        windows.c.scope_id, windows.c.learner_id, windows.c.from_at, windows.c.to_at, previous_to.label("previous_to")
+    )
 
 
 def _coalesced(beliefs: Select[Any]) -> CTE:
@@ -123,7 +125,9 @@ def _activity_within(coalesced: CTE) -> Select[Any]:
     return select(
         coalesced.c.scope_id,
         coalesced.c.learner_id,
-        case((activity.c.from_at > coalesced.c.from_at, activity.c.from_at), else_=coalesced.c.from_at).label("from_at"),
+        case((activity.c.from_at > coalesced.c.from_at, activity.c.from_at), else_=coalesced.c.from_at).label(
+            "from_at"
+        ),
         case((activity.c.to_at < coalesced.c.to_at, activity.c.to_at), else_=coalesced.c.to_at).label("to_at"),
     ).where(
         coalesced.c.scope_id != ORGANIZATION,

@@ -1,11 +1,12 @@
 """Every refusal the domain makes. Each holds its facts; its message is a sentence that a person can act on.
 
-    DomainError
-    ├── NotFound            no such thing, or not yours to see: the two are never told apart
-    ├── NotAllowed          seen, but not yours to change
-    ├── QuestionError       a question that cannot be answered as asked (dates, zones, cursors, page sizes)
-    ├── HistoryError        a fact that does not fit what is known of a learner
-    └── RosterError         an import that cannot go on
+DomainError
+├── NotFound            no such thing, or not yours to see: the two are never told apart
+├── NotAllowed          seen, but not yours to change
+├── QuestionError       a question that cannot be answered as asked (dates, zones, cursors, page sizes)
+├── OrganizationError   an organization, a team or a library that cannot be made as asked
+├── HistoryError        a fact that does not fit what is known of a learner
+└── RosterError         an import that cannot go on
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from enum import Enum
 
 
 class DomainError(Exception):
-    """Its code is a member of the enum of its domain; `field` is the path of the input at fault, as the client wrote it."""
+    """Its code is a member of its domain's enum; `field` is the path of the input at fault, as the client wrote it."""
 
     def __init__(self, code: Enum, message: str, *field: str) -> None:
         super().__init__(message)
@@ -59,32 +60,54 @@ class QuestionError(DomainError):
 
 class EmptyRange(QuestionError):
     def __init__(self, first: object, last: object, *field: str) -> None:
-        super().__init__(QuestionErrorCode.EMPTY_RANGE, f"The range {first} .. {last} is empty: it must end after it starts.", *field)
+        super().__init__(
+            QuestionErrorCode.EMPTY_RANGE, f"The range {first} .. {last} is empty: it must end after it starts.", *field
+        )
 
 
 class DateOutOfRange(QuestionError):
     def __init__(self, date: object, *field: str) -> None:
-        super().__init__(QuestionErrorCode.DATE_OUT_OF_RANGE, f"{date} is outside 1900-01-01 through 2199-12-31. Check its year.", *field)
+        super().__init__(
+            QuestionErrorCode.DATE_OUT_OF_RANGE,
+            f"{date} is outside 1900-01-01 through 2199-12-31. Check its year.",
+            *field,
+        )
 
 
 class DayDoesNotExist(QuestionError):
     def __init__(self, day: dt.date, zone: str, *field: str) -> None:
-        super().__init__(QuestionErrorCode.DAY_DOES_NOT_EXIST, f"The clocks of {zone} skipped {day}: no moment belongs to that day.", *field)
+        super().__init__(
+            QuestionErrorCode.DAY_DOES_NOT_EXIST,
+            f"The clocks of {zone} skipped {day}: no moment belongs to that day.",
+            *field,
+        )
 
 
 class RangeTooLong(QuestionError):
     def __init__(self, asked_days: int, most_days: int, *field: str) -> None:
-        super().__init__(QuestionErrorCode.RANGE_TOO_LONG, f"{asked_days:,} days were asked for; a daily series takes at most {most_days:,}.", *field)
+        super().__init__(
+            QuestionErrorCode.RANGE_TOO_LONG,
+            f"{asked_days:,} days were asked for; a daily series takes at most {most_days:,}.",
+            *field,
+        )
 
 
 class KnownAtInFuture(QuestionError):
     def __init__(self, known_at: dt.datetime, *field: str) -> None:
-        super().__init__(QuestionErrorCode.KNOWN_AT_IN_FUTURE, f"knownAt {known_at.isoformat()} lies in the future. Leave it out to ask as known now.", *field)
+        super().__init__(
+            QuestionErrorCode.KNOWN_AT_IN_FUTURE,
+            f"knownAt {known_at.isoformat()} lies in the future. Leave it out to ask as known now.",
+            *field,
+        )
 
 
 class BadCursor(QuestionError):
     def __init__(self, *field: str) -> None:
-        super().__init__(QuestionErrorCode.BAD_CURSOR, "This cursor is not one of this list in this order. Start again without it.", *field)
+        super().__init__(
+            QuestionErrorCode.BAD_CURSOR,
+            "This cursor is not one of this list in this order. Start again without it.",
+            *field,
+        )
 
 
 class BadPageSize(QuestionError):
@@ -95,6 +118,20 @@ class BadPageSize(QuestionError):
 class BadId(QuestionError):
     def __init__(self, wanted: str, *field: str) -> None:
         super().__init__(QuestionErrorCode.BAD_ID, f"This is not the id of a {wanted} that this API gave out.", *field)
+
+
+# ---------------------------------------------------------------------------------------- organizations
+
+
+class OrganizationErrorCode(Enum):
+    UNKNOWN_ZONE = "This is not an IANA time zone. Use a name such as America/Chicago or UTC."
+    SLUG_TAKEN = "Another organization has this slug. Give one of your own."
+    BAD_NAME = "A name has 1 to 200 printable characters."
+
+
+class OrganizationError(DomainError):
+    def __init__(self, code: OrganizationErrorCode, message: str, *field: str) -> None:
+        super().__init__(code, message, *field)
 
 
 # ---------------------------------------------------------------------------------------------- history

@@ -188,7 +188,9 @@ def _close_uncertain(held: Held, scope_id: int, at: dt.datetime) -> list[Change]
         ended = Bounds.possible(bounds.from_earliest, min(bounds.from_latest, at), at, at)
         if ended:
             return [Change(scope_id, ended, fact.fact_id)]
-    raise HistoryError(HistoryErrorCode.NOT_ACTIVE, f"This is not so shortly before {_words(at)}: it cannot end then.", "at")
+    raise HistoryError(
+        HistoryErrorCode.NOT_ACTIVE, f"This is not so shortly before {_words(at)}: it cannot end then.", "at"
+    )
 
 
 def moved(held: Held, from_team: int, to_team: int, at: dt.datetime, now: dt.datetime) -> list[Change]:
@@ -200,7 +202,11 @@ def moved(held: Held, from_team: int, to_team: int, at: dt.datetime, now: dt.dat
         joined: list[Change] = []
     else:
         joined = opened(held, to_team, Interval(at, leaving.end))
-    left = [Fact(f.fact_id, from_team, f.bounds) for f in held.of(from_team) if (e := f.bounds.exact) and leaving.overlaps(e)]
+    left = [
+        Fact(f.fact_id, from_team, f.bounds)
+        for f in held.of(from_team)
+        if (e := f.bounds.exact) and leaving.overlaps(e)
+    ]
     return [change for fact in left if (change := _cut(fact, at))] + joined
 
 
@@ -209,7 +215,9 @@ def _already_moved(held: Held, from_team: int, to_team: int, at: dt.datetime) ->
     if left and any(window.covers(at) for window in held.windows(to_team)):
         return []
     raise HistoryError(
-        HistoryErrorCode.NOT_A_MEMBER, f"The learner is not a member of the team to be left at {_words(at)}.", "fromTeam"
+        HistoryErrorCode.NOT_A_MEMBER,
+        f"The learner is not a member of the team to be left at {_words(at)}.",
+        "fromTeam",
     )
 
 

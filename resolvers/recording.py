@@ -42,7 +42,9 @@ class Recording:
 async def begin_recording(session: AsyncSession, organization_id: int, now: dt.datetime) -> Recording:
     """Takes the organization's next recorded time, which is also its lock: it is later than any given out before."""
     clock = OrganizationClock.__table__
-    following = case((clock.c.recorded_at >= now, type_coerce(clock.c.recorded_at, BigInteger) + 1), else_=type_coerce(now, Instant))
+    following = case(
+        (clock.c.recorded_at >= now, type_coerce(clock.c.recorded_at, BigInteger) + 1), else_=type_coerce(now, Instant)
+    )
     taken = await session.execute(
         update(clock)
         .where(clock.c.organization_id == organization_id)
@@ -83,7 +85,12 @@ def _bounds(row: Row[Any]) -> Bounds:
 
 
 async def record(
-    recording: Recording, learner_id: int, changes: Sequence[Change], actor: str, source: Source, reason: str | None = None
+    recording: Recording,
+    learner_id: int,
+    changes: Sequence[Change],
+    actor: str,
+    source: Source,
+    reason: str | None = None,
 ) -> None:
     """Writes the act and its beliefs, and derives the learner's windows anew. Without a change nothing is written."""
     if not changes:
@@ -176,7 +183,9 @@ async def _known_uncertain_windows(
     return found
 
 
-def _uncertain_row(recording: Recording, learner_id: int, number: int, scope_id: int, bounds: Bounds) -> dict[str, object]:
+def _uncertain_row(
+    recording: Recording, learner_id: int, number: int, scope_id: int, bounds: Bounds
+) -> dict[str, object]:
     return {
         "organization_id": recording.organization_id,
         "scope_id": scope_id,

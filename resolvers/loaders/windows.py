@@ -74,12 +74,16 @@ def satisfies(predicate: Predicate | None, edges: Edges, keys: FromClause, *, su
     return judge(predicate, edges, keys.c.a, keys.c.b)
 
 
-def answers_exactly(predicate: Predicate | None, keys: FromClause, learner: ColumnElement[int] | None = None) -> ColumnElement[bool]:
+def answers_exactly(
+    predicate: Predicate | None, keys: FromClause, learner: ColumnElement[int] | None = None
+) -> ColumnElement[bool]:
     """Whether an exact window known then answers the question of the key with yes, of one learner if given."""
     return or_(*(exists(_matching(window, predicate, keys, learner)) for window in (CURRENT, FORMER)))
 
 
-def _matching(window: FromClause, predicate: Predicate | None, keys: FromClause, learner: ColumnElement[int] | None) -> Select[Any]:
+def _matching(
+    window: FromClause, predicate: Predicate | None, keys: FromClause, learner: ColumnElement[int] | None
+) -> Select[Any]:
     matching = select(window.c.learner_id).where(
         in_scope(window, keys), satisfies(predicate, exact_edges(window), keys, surely=True), known(window, keys)
     )
@@ -125,7 +129,9 @@ class Count(NamedTuple):
 
 async def counts(connection: AsyncConnection, questions: Sequence[Question], predicate: Predicate) -> list[Count]:
     """How many learners answer each question with yes, in the order of the questions."""
-    rows = await connection.execute(_counts(predicate), {"keys": as_parameter((n, *q) for n, q in enumerate(questions))})
+    rows = await connection.execute(
+        _counts(predicate), {"keys": as_parameter((n, *q) for n, q in enumerate(questions))}
+    )
     found = {row[0]: Count(row[1] + row[2], row[1] + row[3]) for row in rows}
     return [found[place] for place in range(len(questions))]
 
@@ -168,11 +174,7 @@ def _first_of_its_learner(predicate: Predicate, window: FromClause, keys: CTE) -
 def _uncertain_count(predicate: Predicate, keys: CTE, *, surely: bool) -> ColumnElement[int]:
     matching = answers_uncertainly(predicate, keys, surely=surely)
     matching = matching.where(~answers_exactly(predicate, keys, UNCERTAIN.c.learner_id))
-    return (
-        matching.with_only_columns(func.count(distinct(UNCERTAIN.c.learner_id)))
-        .correlate(keys)
-        .scalar_subquery()
-    )
+    return matching.with_only_columns(func.count(distinct(UNCERTAIN.c.learner_id))).correlate(keys).scalar_subquery()
 
 
 # --------------------------------------------------------------------------------- windows of learners
@@ -215,7 +217,9 @@ class WindowRow(NamedTuple):
     known_until: int
 
 
-async def windows_of_learners(connection: AsyncConnection, keys: Sequence[WindowsKey], page: WindowsPage) -> list[WindowRow]:
+async def windows_of_learners(
+    connection: AsyncConnection, keys: Sequence[WindowsKey], page: WindowsPage
+) -> list[WindowRow]:
     """The windows of each learner, flat and in order; `place` says of which key."""
     after = page.after or (0, 0, 0)
     parameters = {
@@ -232,7 +236,9 @@ async def windows_of_learners(connection: AsyncConnection, keys: Sequence[Window
 
 
 @lru_cache
-def _windows_of_learners(dialect: str, predicate: Predicate | None, newest_first: bool, *, resumed: bool) -> Select[Any]:
+def _windows_of_learners(
+    dialect: str, predicate: Predicate | None, newest_first: bool, *, resumed: bool
+) -> Select[Any]:
     keys = asked("keys", "place", *WindowsKey._fields)
     rows = _known_windows(keys, predicate)
     order = (rows.c.from_earliest, rows.c.to_latest, rows.c.known_from)
