@@ -72,14 +72,23 @@ def load_operations(folder: Path = OPERATIONS_FOLDER) -> tuple[Operation, ...]:
 
 
 def read_operation(path: Path, topic: str) -> Operation:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = _read_lines(path)
     heading = _read_heading(path, lines)
     body = "\n".join(lines[heading.length_lines :])
     name, declared = _only_operation(path, body, heading.length_lines)
     unknown = sorted(set(heading.variables) - declared)
     if unknown:
         raise OperationFileError(path, heading.variables_line, f"{name} declares no variable ${unknown[0]}")
-    return Operation(name, heading.title, heading.description, topic, body.strip() + "\n", heading.variables)
+    return Operation(name, heading.title, heading.description, topic, body.strip(), heading.variables)
+
+
+def _read_lines(path: Path) -> list[str]:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise OperationFileError(path, line, "this is not UTF-8 text") from None
 
 
 def _read_heading(path: Path, lines: list[str]) -> _Heading:
