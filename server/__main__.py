@@ -5,7 +5,7 @@ import sys
 
 if sys.version_info < (3, 11):
     sys.exit(
-        "Countersign needs Python 3.11 or newer; this is %d.%d. "  # noqa: UP031
+        "Countersign needs Python 3.11 or newer; this is %d.%d. "
         "Install a newer one and run again with it: python3.11 -m server %s"
         % (sys.version_info[0], sys.version_info[1], " ".join(sys.argv[1:]) or "--help")
     )

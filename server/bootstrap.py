@@ -52,7 +52,7 @@ def main() -> None:
         sys.exit(f"countersign: {problem}")
     except KeyboardInterrupt:
         sys.exit("countersign: stopped; the next start goes on from here.")
-    from server.cli import run
+    from server.cli import run  # noqa: PLC0415  (before this line nothing but the standard library is sure to be there)
 
     run()
 
@@ -116,7 +116,7 @@ class Environment:
                     self._install(missing, texts)
 
     def _missing(self, wanted: list[Section], texts: Mapping[str, str]) -> list[Section]:
-        """What to install: nothing, or all that is wanted and all that was installed before, since they fit together."""
+        """What to install: nothing, or all that is wanted with all that was installed before: they fit together."""
         installed = self._installed()
         if all(installed.get(section) == _digest(texts[section]) for section in wanted):
             return []
@@ -129,7 +129,7 @@ class Environment:
         return {str(name): str(digest) for name, digest in json.loads(self.stamp.read_text(encoding="utf-8")).items()}
 
     def _make(self) -> None:
-        """Makes the environment, or makes it anew where it is broken (an interrupted start, a Python that was removed)."""
+        """Makes the environment, also where it is broken: by an interrupted start, or a Python that was removed."""
         if self._works():
             return
         if not importlib.util.find_spec("ensurepip"):

@@ -30,7 +30,14 @@ def _source(section: Section) -> list[str]:
 
 
 def _compile(sources: list[list[str]]) -> str:
-    command = [str(Path(sys.prefix) / "bin" / "uv"), "pip", "compile", "--quiet", "--universal", "--python-version=3.11"]
+    command = [
+        str(Path(sys.prefix) / "bin" / "uv"),
+        "pip",
+        "compile",
+        "--quiet",
+        "--universal",
+        "--python-version=3.11",
+    ]
     command += ["--generate-hashes", "--no-header", "--no-annotate", *(word for source in sources for word in source)]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 

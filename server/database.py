@@ -1,7 +1,7 @@
 """The database, opened once a process: reading that never waits for a writer, and writing in whole transactions.
 
 SQLite has two engines on one file: readers that cannot write, and one writer that takes the write lock when it begins.
-PostgreSQL has one pool; readers see one snapshot, and writers are serializable, so both databases keep the same promise:
+PostgreSQL has one pool; readers see one snapshot, and writers are serializable. So both databases keep one promise:
 what a transaction read is still true when it commits, or the whole transaction is tried again.
 """
 
@@ -189,7 +189,7 @@ def _sqlite_engine(url: URL, statement_timeout_seconds: float, *, writes: bool) 
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None},
     )
     _Deadline.listen(engine.sync_engine, statement_timeout_seconds)
-    # WAL is kept by the file, so only the writer sets it; with WAL, synchronous=FULL keeps every commit through a crash.
+    # WAL is kept by the file, so only the writer sets it; synchronous=FULL keeps every commit through a power cut.
     own = ("journal_mode=WAL", "synchronous=FULL") if writes else ("query_only=ON",)
     event.listen(engine.sync_engine, "connect", _pragmas("foreign_keys=ON", *own))
     event.listen(engine.sync_engine, "begin", _begins("BEGIN IMMEDIATE" if writes else "BEGIN"))

@@ -3,8 +3,8 @@
 The package's own starter adds users to the system and changes permissions of parent folders, so it is never imported.
 PostgreSQL refuses to run as root; root starts it in a user namespace of its own, in which it is an ordinary user.
 
-A watcher process stands between us and PostgreSQL. It holds the reading end of a pipe whose writing end is ours: when we
-end in whatever way, even killed, the pipe closes, and the watcher stops PostgreSQL. So none is left behind.
+A watcher process stands between us and PostgreSQL. It holds the reading end of a pipe whose writing end is ours: when
+we end in whatever way, even killed, the pipe closes, and the watcher stops PostgreSQL. So none is left behind.
 """
 
 import importlib.util
@@ -107,8 +107,7 @@ def _environment() -> dict[str, str]:
 
 
 def _wait_until_ready(watcher: subprocess.Popen[str], folder: Path) -> None:
-    assert watcher.stdout is not None
-    if watcher.stdout.readline().strip() != READY:
+    if not (watcher.stdout and watcher.stdout.readline().strip() == READY):
         log = (folder / "log.txt").read_text(encoding="utf-8", errors="replace").splitlines()
         raise PostgresError("PostgreSQL did not start. The end of its log:\n" + "\n".join(log[-12:]))
 

@@ -51,30 +51,34 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True)
 
     database_url: DatabaseUrl = Field(
-        f"sqlite+aiosqlite:///{LOCAL_FOLDER / 'countersign.db'}",
+        default=f"sqlite+aiosqlite:///{LOCAL_FOLDER / 'countersign.db'}",
         description="Where the data is: sqlite:///path/to/file.db or postgresql://user:password@host:port/name.",
     )
-    host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 listens on every network.")
-    port: int = Field(8000, ge=1, le=65535, description="The port to listen on, 1 to 65535.")
+    host: str = Field(default="127.0.0.1", description="The address to listen on; 0.0.0.0 listens on every network.")
+    port: int = Field(default=8000, ge=1, le=65535, description="The port to listen on, 1 to 65535.")
     public_url: str | None = Field(
-        None,
+        default=None,
         pattern=r"^https?://[^\s/]+$",
         description="The address that people use, as https://host, where it differs from host and port.",
     )
-    secure_cookies: bool = Field(False, description="Send cookies over https only: true wherever people use https.")
-    log_level: LogLevel = Field("info", description="The least that is logged: debug, info, warning or error.")
-    max_body_bytes: int = Field(262_144, ge=1_024, description="The largest request that is read, in bytes, from 1024.")
+    secure_cookies: bool = Field(
+        default=False, description="Send cookies over https only: true wherever people use https."
+    )
+    log_level: LogLevel = Field(default="info", description="The least that is logged: debug, info, warning or error.")
+    max_body_bytes: int = Field(
+        default=262_144, ge=1_024, description="The largest request that is read, in bytes, from 1024."
+    )
     statement_timeout_seconds: float = Field(
-        10.0, gt=0, le=3_600, description="The longest a database statement may take, in seconds, up to 3600."
+        default=10.0, gt=0, le=3_600, description="The longest a database statement may take, in seconds, up to 3600."
     )
     connections_per_request: int = Field(
-        4, ge=1, le=32, description="How many database connections one request may read with at once, 1 to 32."
+        default=4, ge=1, le=32, description="How many database connections one request may read with at once, 1 to 32."
     )
     roster: ExistingFile | None = Field(
-        None, description="The path of a real roster file, for the tests and benchmarks that import one."
+        default=None, description="The path of a real roster file, for the tests and benchmarks that import one."
     )
     browser: ExistingFile | None = Field(
-        None, description="The path of a Chromium for the browser tests, where it is not on the PATH."
+        default=None, description="The path of a Chromium for the browser tests, where it is not on the PATH."
     )
 
     @classmethod

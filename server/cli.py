@@ -1,0 +1,270 @@
+"""The command line: a function a command, each only joining parts that are made elsewhere.
+
+`python3 -m server COMMAND --help` teaches a command: what it means, and an example that works.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from rich.console import Console
+
+from server.bootstrap_lock import write_lock
+from server.database import migrate as migrate_database
+from server.database import sketch_migration
+from server.postgres import PostgresError, running_postgres
+from server.settings import LOCAL_FOLDER, ROOT, Settings, SettingsError, shown, variable
+
+app = typer.Typer(
+    name="python3 -m server",
+    help="Countersign: who was active, and when — an answer that stands up in a billing dispute.\n\n"
+    "Start with: python3 -m server demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="rich",
+)
+console = Console(highlight=False)
+PYTHON = sys.executable
+CHECKS = {
+    "style (ruff check)": [PYTHON, "-m", "ruff", "check", "--quiet"],
+    "format (ruff format)": [PYTHON, "-m", "ruff", "format", "--check", "--quiet"],
+    "layers (import-linter)": [PYTHON, "-c", "from importlinter.cli import lint_imports_command as run; run()"],
+    "types (mypy)": [PYTHON, "-m", "mypy", "--no-error-summary"],
+}
+TEST_WORKERS = 2
+NO_TEST_RAN = 5
+STOP_SECONDS = 10
+
+
+class PortTakenError(Exception):
+    """Something else listens on the port; the message says which, and how to choose another."""
+
+
+PLAIN_ENDINGS = (SettingsError, PostgresError, PortTakenError)
+
+Port = Annotated[int | None, typer.Option(help="Listen on this port instead of COUNTERSIGN_PORT (8000).")]
+Host = Annotated[str | None, typer.Option(help="Listen on this address instead of COUNTERSIGN_HOST (127.0.0.1).")]
+
+
+def run() -> None:
+    """The command line; a problem that a person can mend ends it with its sentence instead of a traceback."""
+    try:
+        app()
+    except PLAIN_ENDINGS as problem:
+        sys.exit(f"countersign: {problem}")
+
+
+@app.command()
+def demo(port: Port = None, host: Host = None) -> None:
+    """Prepare the demo data and serve it: the quickest way to see Countersign answer.
+
+    The data is made from a fixed seed into a local SQLite file, once; nothing else is needed.
+
+    Example: python3 -m server demo --port 8080
+    """
+    os.environ[variable("database_url")] = f"sqlite+aiosqlite:///{LOCAL_FOLDER / 'demo.db'}"
+    settings = chosen(host, port)
+    prepare_demo_data(settings)
+    serve_until_stopped(settings)
+
+
+def prepare_demo_data(settings: Settings) -> None:
+    """Makes the demo's database, or leaves it as it is."""
+    console.print("Preparing the demo's database …")
+    asyncio.run(migrate_database(settings.database_url))
+
+
+@app.command()
+def serve(port: Port = None, host: Host = None) -> None:
+    """Serve the database of COUNTERSIGN_DATABASE_URL until stopped; running requests are finished first.
+
+    Run `migrate` before the first start and after each update.
+
+    Example: COUNTERSIGN_DATABASE_URL=postgresql://me:secret@db/countersign python3 -m server serve
+    """
+    serve_until_stopped(chosen(host, port))
+
+
+def chosen(host: str | None, port: int | None) -> Settings:
+    """The settings, where the command's own options come before the environment."""
+    for name, value in (("host", host), ("port", port)):
+        if value is not None:
+            os.environ[variable(name)] = str(value)
+    return Settings.read()
+
+
+@app.command()
+def settings() -> None:
+    """List every setting: its environment variable, its value now, its default, and what it means.
+
+    Passwords are masked.
+
+    Example: COUNTERSIGN_PORT=9000 python3 -m server settings
+    """
+    now = Settings.read()
+    for name, field in Settings.model_fields.items():
+        value, default = shown(name, getattr(now, name)), shown(name, field.default)
+        console.print(f"[bold]{variable(name)}[/bold] = {value or '(not set)'}", soft_wrap=True)
+        note = "the default" if value == default else f"the default is {default or 'not set'}"
+        console.print(f"    {field.description} [dim]({note})[/dim]", soft_wrap=True)
+    known = {variable(name) for name in Settings.model_fields}
+    for name in sorted(name for name in os.environ if name.startswith("COUNTERSIGN_") and name not in known):
+        console.print(f"{name} is set, and is not a setting: a misspelling?")
+
+
+@app.command()
+def migrate(
+    sketch: Annotated[
+        str | None, typer.Option(help="Write a new migration with this title from what the models have changed.")
+    ] = None,
+) -> None:
+    """Bring the database of COUNTERSIGN_DATABASE_URL to the newest tables; harmless when it already is.
+
+    Example: python3 -m server migrate
+    """
+    url = Settings.read().database_url
+    asyncio.run(migrate_database(url))
+    console.print("The database has the newest tables.")
+    if sketch:
+        asyncio.run(sketch_migration(url, sketch))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(
+    context: typer.Context,
+    thorough: Annotated[bool, typer.Option(help="Try many more examples in the property tests; far slower.")] = False,
+) -> None:
+    """Check everything: style, types, layers and all tests, on SQLite and on a PostgreSQL that it starts itself.
+
+    What stands after -- goes to pytest.
+
+    Example: python3 -m server test -- tests/test_platform.py -k forty
+    """
+    sys.exit(check_everything(context.args, thorough=thorough))
+
+
+@app.command()
+def postgres(
+    folder: Annotated[Path, typer.Option(help="Where its data is kept.")] = LOCAL_FOLDER / "postgres",
+) -> None:
+    """Run a local PostgreSQL to try things with; prints its URL, and Ctrl-C stops it. The data stays.
+
+    Example: python3 -m server postgres
+    """
+    with running_postgres(folder, durable=True) as url:
+        console.print(f"PostgreSQL is running. Ctrl-C stops it; the data stays in {folder}.")
+        console.print(f"COUNTERSIGN_DATABASE_URL={url}", soft_wrap=True)
+        wait_for_interrupt()
+
+
+def wait_for_interrupt() -> None:
+    try:
+        while True:
+            time.sleep(3_600)
+    except KeyboardInterrupt:
+        console.print("Stopping PostgreSQL …")
+
+
+@app.command()
+def lock() -> None:
+    """Write requirements.lock anew from pyproject.toml: exact versions with hashes, for every platform.
+
+    Example: python3 -m server lock
+    """
+    write_lock()
+    console.print("requirements.lock is written; the next start installs what changed.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one check ended, and after how long."""
+
+    name: str
+    passed: bool
+    said: str
+    seconds: float
+
+
+def check_everything(pytest_arguments: list[str], *, thorough: bool) -> int:
+    """The exit code: 0 when the tests and every check passed. The tests' output streams, the checks' follows it."""
+    print(f"Checking {', '.join(CHECKS)} beside the tests, which run on SQLite and PostgreSQL …", flush=True)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        running = [beside.submit(_run, name, command) for name, command in CHECKS.items()]
+        passed = [_run_tests(pytest_arguments, thorough=thorough), *(_report(check) for check in running)]
+    print("All green." if all(passed) else "Not green: see above.", flush=True)
+    return 0 if all(passed) else 1
+
+
+def _run_tests(arguments: list[str], *, thorough: bool) -> bool:
+    command = [PYTHON, "-m", "pytest", f"--numprocesses={TEST_WORKERS}", "--quiet"]
+    command += ["--hypothesis-profile=thorough"] if thorough else []
+    code = subprocess.run([*command, *arguments], cwd=ROOT, check=False).returncode
+    if code == NO_TEST_RAN:
+        print("No test ran: nothing matches what was asked for.")
+    return code == 0
+
+
+def _run(name: str, command: list[str]) -> Outcome:
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    said = (done.stdout + done.stderr).strip()
+    return Outcome(name=name, passed=done.returncode == 0, said=said, seconds=time.monotonic() - began)
+
+
+def _report(check: Future[Outcome]) -> bool:
+    outcome = check.result()
+    print(f"{outcome.name}: {'passed' if outcome.passed else 'FAILED'} ({outcome.seconds:.0f} s)", flush=True)
+    if not outcome.passed:
+        print(outcome.said, flush=True)
+    return outcome.passed
+
+
+def serve_until_stopped(settings: Settings) -> None:
+    """Serves on the settings' address. SIGTERM and Ctrl-C finish what is running, then stop."""
+    with listening(settings.host, settings.port) as listener:
+        print(f"Countersign answers at {address(settings)} — Ctrl-C stops it.", flush=True)
+        config = uvicorn.Config(
+            "server.app:create_app",
+            factory=True,
+            log_level=settings.log_level,
+            access_log=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+            server_header=False,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as problem:
+        raise PortTakenError(_why_not(host, port, problem)) from problem
+
+
+def address(settings: Settings) -> str:
+    """Where a person on this machine finds it; an address that means every network is reached as localhost."""
+    host = "localhost" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/"
+
+
+def _why_not(host: str, port: int, problem: OSError) -> str:
+    other = f"Choose another with --port 8080 or {variable('port')}=8080."
+    if problem.errno == errno.EADDRINUSE:
+        return f"port {port} is taken by another program. {other}"
+    if problem.errno == errno.EACCES:
+        return f"port {port} is reserved for administrators. {other}"
+    return (
+        f"cannot listen on {host} port {port} ({problem.strerror}). Is {variable('host')} an address of this machine?"
+    )
