@@ -92,3 +92,21 @@ def first_rows_of_each(dialect: str, keys: CTE, key: str, rows: Select[Any]) -> 
     page_rows = func.json_each(packed).table_valued("value", name="page")
     columns = [Item(page_rows.c.value, place, column.type).label(column.name) for place, column in enumerate(inner.c)]
     return select(keys.c[key], *columns).select_from(keys).join(page_rows, true())
+
+
+class position_in(FunctionElement[int]):  # noqa: N801  # reads as the function that it is
+    """Where a term first stands in a text, from 1; 0 if it does not."""
+
+    name = "position_in"
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(position_in, "sqlite")
+def _position_on_sqlite(position: position_in, compiler: SQLCompiler, **options: Any) -> str:
+    return f"instr({compiler.process(position.clauses, **options)})"
+
+
+@compiles(position_in, "postgresql")
+def _position_on_postgresql(position: position_in, compiler: SQLCompiler, **options: Any) -> str:
+    return f"strpos({compiler.process(position.clauses, **options)})"

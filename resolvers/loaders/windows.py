@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
+    CompoundSelect,
     Select,
-    Subquery,
     and_,
     bindparam,
+    case,
     distinct,
     exists,
     func,
@@ -44,6 +46,7 @@ from models.activity import (
     possibly,
     uncertain_edges,
 )
+from models.base import Instant, Spelled
 from models.batches import as_parameter, asked, first_rows_of_each
 from models.history import Quality
 from models.interval import FOREVER, to_microseconds
@@ -105,6 +108,50 @@ def answers_uncertainly(
     if learner is not None:
         matching = matching.where(UNCERTAIN.c.learner_id == learner)
     return matching.correlate_except(UNCERTAIN)
+
+
+def answers_who(predicate: Predicate, keys: CTE) -> CompoundSelect[Any]:
+    """All learners of the scope of a key of whom some completion answers the question with yes."""
+    exact = (_matching(window, predicate, keys, None) for window in (CURRENT, FORMER))
+    return union_all(*exact, answers_uncertainly(predicate, keys, surely=False))
+
+
+def answers_in_both(
+    predicate: Predicate | None, keys: CTE, learner: ColumnElement[int], *, surely: bool
+) -> ColumnElement[bool]:
+    """Whether what a learner's windows of two scopes share (active in the team and with the library) answers yes."""
+    one, other = (
+        known_windows(keys, scope, learner).subquery(name)
+        for scope, name in ((keys.c.scope_id, "one"), (keys.c.other_scope_id, "other"))
+    )
+    shared = Edges(
+        _later(one.c.from_earliest, other.c.from_earliest),
+        _later(one.c.from_latest, other.c.from_latest),
+        _earlier(one.c.to_earliest, other.c.to_earliest),
+        _earlier(one.c.to_latest, other.c.to_latest),
+    )
+    meets = shared.from_earliest < shared.to_latest
+    if surely:
+        meets = and_(
+            one.c.from_latest < other.c.to_earliest,
+            other.c.from_latest < one.c.to_earliest,
+            ~or_(one.c.may_be_empty, other.c.may_be_empty),
+        )
+    inside = Edges(
+        shared.from_earliest,
+        _earlier(shared.from_latest, shared.to_latest - 1),
+        _later(shared.to_earliest, shared.from_earliest + 1),
+        shared.to_latest,
+    )
+    return exists(select(one.c.learner_id).where(meets, satisfies(predicate, inside, keys, surely=surely)))
+
+
+def _later(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case((one > other, one), else_=other)
+
+
+def _earlier(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case((one < other, one), else_=other)
 
 
 # ------------------------------------------------------------------------------------------------ counts
@@ -213,6 +260,7 @@ class WindowRow(NamedTuple):
     to_earliest: int
     to_latest: int
     quality: str
+    may_be_empty: bool
     known_from: int
     known_until: int
 
@@ -240,7 +288,7 @@ def _windows_of_learners(
     dialect: str, predicate: Predicate | None, newest_first: bool, *, resumed: bool
 ) -> Select[Any]:
     keys = asked("keys", "place", *WindowsKey._fields)
-    rows = _known_windows(keys, predicate)
+    rows = known_windows(keys, keys.c.scope_id, keys.c.learner_id, predicate).subquery("known_windows")
     order = (rows.c.from_earliest, rows.c.to_latest, rows.c.known_from)
     page = select(*rows.c).limit(bindparam("most", type_=BigInteger))
     if resumed:
@@ -250,40 +298,56 @@ def _windows_of_learners(
     return first_rows_of_each(dialect, keys, "place", page)
 
 
-def _known_windows(keys: CTE, predicate: Predicate | None) -> Subquery:
-    """All windows of the learner of a key in its scope, as known then: what a WindowRow holds but for its place."""
-    parts = [_exact_rows(table, keys, predicate) for table in (CURRENT, FORMER)]
-    return union_all(*parts, _uncertain_rows(keys, predicate)).subquery("known_windows")
+def known_windows(
+    keys: CTE, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None = None
+) -> CompoundSelect[Any]:
+    """All windows of a learner in a scope as known then: what a WindowRow holds but for its place."""
+    exact = (_exact_rows(table, keys, scope, learner, predicate) for table in (CURRENT, FORMER))
+    return union_all(*exact, _uncertain_rows(keys, scope, learner, predicate))
 
 
-def _exact_rows(window: FromClause, keys: CTE, predicate: Predicate | None) -> Select[Any]:
-    start, end = (type_coerce(column, BigInteger) for column in (window.c.from_at, window.c.to_at))
-    known_until = window.c.known_until if "known_until" in window.c else literal(FOREVER_US, BigInteger)
-    quality = literal(Quality.EXACT.name, String)
-    columns = (start, start, end, end, quality, window.c.known_from, known_until)
-    return _rows_of_one(window, exact_edges(window), columns, keys, predicate)
+def _exact_rows(
+    window: FromClause,
+    keys: CTE,
+    scope: ColumnElement[int],
+    learner: ColumnElement[int],
+    predicate: Predicate | None,
+) -> Select[Any]:
+    c = window.c
+    known_until = c.known_until if "known_until" in c else literal(FOREVER_US, BigInteger)
+    edges = (c.from_at, c.from_at, c.to_at, c.to_at)
+    columns = (*edges, literal(Quality.EXACT.name, String), literal(0, Boolean), c.known_from, known_until)
+    matches = satisfies(predicate, exact_edges(window), keys, surely=False)
+    return _rows_of_one(window, columns, keys, scope, learner).where(matches)
 
 
-def _uncertain_rows(keys: CTE, predicate: Predicate | None) -> Select[Any]:
-    c = UNCERTAIN.c
-    quality = type_coerce(c.quality, String)
-    columns = (c.from_earliest, c.from_latest, c.to_earliest, c.to_latest, quality, c.known_from, c.known_until)
-    return _rows_of_one(UNCERTAIN, uncertain_edges(UNCERTAIN), columns, keys, predicate)
+def _uncertain_rows(
+    keys: CTE, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None
+) -> Select[Any]:
+    columns = (UNCERTAIN.c[name] for name in WindowRow._fields[3:])
+    matches = satisfies(predicate, uncertain_edges(UNCERTAIN), keys, surely=False)
+    return _rows_of_one(UNCERTAIN, tuple(columns), keys, scope, learner).where(matches)
 
 
 def _rows_of_one(
-    window: FromClause, edges: Edges, columns: Sequence[ColumnElement[Any]], keys: CTE, predicate: Predicate | None
+    window: FromClause,
+    columns: Sequence[ColumnElement[Any]],
+    keys: CTE,
+    scope: ColumnElement[int],
+    learner: ColumnElement[int],
 ) -> Select[Any]:
-    named = zip(WindowRow._fields[3:], columns, strict=True)
-    plain = (c if isinstance(c.type, String) else type_coerce(c, BigInteger) for _, c in named)
-    labelled = [column.label(name) for name, column in zip(WindowRow._fields[3:], plain, strict=True)]
+    """Rows of one learner in one scope; instants stay the integers that they are in the table."""
+    c = window.c
+    named = zip(WindowRow._fields[3:], (_raw(column) for column in columns), strict=True)
     return (
-        select(window.c.scope_id, window.c.learner_id, *labelled)
-        .where(
-            in_scope(window, keys),
-            window.c.learner_id == keys.c.learner_id,
-            satisfies(predicate, edges, keys, surely=False),
-            known(window, keys),
-        )
-        .correlate(keys)
+        select(c.scope_id, c.learner_id, *(column.label(name) for name, column in named))
+        .where(c.organization_id == keys.c.organization_id, c.scope_id == scope, c.learner_id == learner)
+        .where(known(window, keys))
+        .correlate_except(window)
     )
+
+
+def _raw(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    if isinstance(column.type, Instant):
+        return type_coerce(column, BigInteger)
+    return type_coerce(column, String) if isinstance(column.type, Spelled) else column
