@@ -233,15 +233,15 @@ async def correct_window(session: AsyncSession, principal: Principal, now: dt.da
     recording, learner_id = await _begin(session, principal, now, given.who)
 
     def decide(held: Held, calendar: BillingCalendar) -> Sequence[Change]:
-        to = None if given.never_was else _corrected_bounds(calendar, given)
+        to = None if given.never_was else _corrected_bounds(calendar, given, now)
         return corrected(held, given.scope_id, given.window.exact or given.window, to)
 
     return await _write(recording, learner_id, decide, principal.name, Source.CORRECTION, given.reason.strip())
 
 
-def _corrected_bounds(calendar: BillingCalendar, given: Correction) -> Bounds:
+def _corrected_bounds(calendar: BillingCalendar, given: Correction, now: dt.datetime) -> Bounds:
     was = given.window
-    start = _start_bounds(calendar, given.start, (was.from_earliest, was.from_latest))
+    start = _start_bounds(calendar, given.start, (was.from_earliest, was.from_latest), now)
     end = _end_bounds(calendar, given.end, (was.to_earliest, was.to_latest))
     if start[0] >= end[1] or start[0] > start[1] or end[0] > end[1]:
         raise HistoryError(
@@ -255,7 +255,7 @@ def _corrected_bounds(calendar: BillingCalendar, given: Correction) -> Bounds:
 Pair = tuple[dt.datetime, dt.datetime]
 
 
-def _start_bounds(calendar: BillingCalendar, edge: CorrectedEdge | None, was: Pair) -> Pair:
+def _start_bounds(calendar: BillingCalendar, edge: CorrectedEdge | None, was: Pair, now: dt.datetime) -> Pair:
     match edge:
         case None:
             return was
@@ -264,7 +264,7 @@ def _start_bounds(calendar: BillingCalendar, edge: CorrectedEdge | None, was: Pa
         case Between(first, last):
             return start_of(calendar, On(first)), end_of(calendar, On(last)) - MICROSECOND
         case Lost() | Open():
-            return BEGINNING, FOREVER - MICROSECOND
+            return BEGINNING, now
 
 
 def _end_bounds(calendar: BillingCalendar, edge: CorrectedEdge | None, was: Pair) -> Pair:

@@ -1,0 +1,1 @@
+"""What clients see: Strawberry types, inputs, thin fields, and how refusals reach them."""

@@ -1,0 +1,47 @@
+"""What every field of one operation may use: who asks, when, and how to read and write."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from strawberry.types import Info as StrawberryInfo
+
+from resolvers.loaders.registry import Loaders, Reading
+from resolvers.principal import Principal
+
+T = TypeVar("T")
+
+
+class Writing(Protocol):
+    """Runs one step in one transaction, again as a whole if another writer was in its way."""
+
+    async def __call__(self, step: Callable[[AsyncSession], Awaitable[T]]) -> T: ...
+
+
+@dataclass
+class Context:
+    """Made anew for each operation. `now` is read once, by the server, so that one operation has one clock."""
+
+    principal: Principal
+    now: dt.datetime
+    reading: Reading
+    run: Writing
+    request_id: str = ""
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loaders = Loaders(self.reading)
+
+    async def write(self, step: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """One transaction; what was read before it may no longer be so, so the loaders start afresh."""
+        try:
+            return await self.run(step)
+        finally:
+            self.loaders = Loaders(self.reading)
+
+
+Info: TypeAlias = StrawberryInfo[Context, Any]
