@@ -31,8 +31,9 @@ ENTRY_POINTS = (
 BUNDLE_OPTIONS = (
     "--bundle",
     "--minify",
+    "--keep-names",  # GraphiQL makes the titles of its icons from the names of their functions
     "--format=esm",
-    "--splitting",  # what the page and its workers share is loaded once: 6.3 MB instead of 7.5
+    "--splitting",  # what the page and its workers share is loaded once
     "--target=es2022",
     "--jsx=automatic",
     "--loader:.ttf=file",
@@ -107,7 +108,6 @@ def install_packages(node: Node) -> None:
 
 
 def bundle(node: Node) -> None:
-    """Into a folder beside dist/, swapped in whole: a build that fails leaves the former explorer working."""
     say("bundling…")
     began = time.monotonic()
     fresh = FOLDER / "dist.new"
@@ -116,13 +116,18 @@ def bundle(node: Node) -> None:
     esbuild = (node.node, str(PACKAGES / "esbuild" / "bin" / "esbuild"))
     mend = "Delete graphiql/explorer/node_modules and start again."
     _run("esbuild", (*esbuild, *ENTRY_POINTS, *BUNDLE_OPTIONS, f"--outdir={fresh.name}"), BUNDLE_SECONDS, mend)
+    _swap_in(fresh)
+    size_bytes = sum(path.stat().st_size for path in DIST.iterdir())
+    say(f"built in {time.monotonic() - began:.0f} s ({size_bytes / 1e6:.1f} MB).")
+
+
+def _swap_in(fresh: Path) -> None:
+    """Completes a bundle and puts it in place whole: a build that fails before leaves the former explorer working."""
     for name in ("index.html", "icon.svg"):
         shutil.copy(SOURCE / name, fresh / name)
     (fresh / "stamp").write_text(_digest(_inputs()))
     shutil.rmtree(DIST, ignore_errors=True)
     fresh.rename(DIST)
-    size_bytes = sum(path.stat().st_size for path in DIST.iterdir())
-    say(f"built in {time.monotonic() - began:.0f} s ({size_bytes / 1e6:.1f} MB).")
 
 
 def say(sentence: str) -> None:

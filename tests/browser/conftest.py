@@ -11,6 +11,7 @@ import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import NoReturn
 
 import pytest
 import uvicorn
@@ -38,7 +39,7 @@ OTHER_HOSTS = re.compile(r"^(?:https?|wss?)://(?!(?:127\.0\.0\.1|localhost|\[::1
 SIZE = {"width": 1440, "height": 900}
 
 
-def missing(sentence: str) -> None:
+def missing(sentence: str) -> NoReturn:
     """Skips the test; fails it where the tests must not be skipped, as in CI."""
     if os.environ.get("COUNTERSIGN_BROWSER_REQUIRED") == "1":
         pytest.fail(sentence, pytrace=False)
@@ -51,7 +52,7 @@ def browser_command() -> str:
     found = shutil.which(named) if named else next(filter(None, map(shutil.which, COMMANDS)), None)
     if found is None:
         missing("No browser: `apt-get install chromium`, or name one in COUNTERSIGN_BROWSER.")
-    return found or ""
+    return found
 
 
 @pytest.fixture(scope="session")

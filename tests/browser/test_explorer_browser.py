@@ -37,6 +37,19 @@ WHO_AM_I = Operation(
     query="query WhoAmI {\n  viewer {\n    name\n    role\n  }\n}",
     variables={},
 )
+RENAME = Operation(
+    name="Rename",
+    title="Rename me",
+    description="Gives the viewer another name.",
+    topic="Access",
+    query="mutation Rename($name: String!) {\n  rename(name: $name)\n}",
+    variables={"name": "Amazing Grace"},
+)
+# GraphiQL writes its tabs down a moment after a change; wait_for_function would need the eval that the policy forbids.
+TABS_WRITTEN_DOWN = """(text) => new Promise((done) => {
+  const look = () => localStorage["graphiql:tabState"]?.includes(text) ? done() : requestAnimationFrame(look);
+  look();
+})"""
 
 
 @strawberry.type
@@ -56,12 +69,19 @@ class Query:
         return f"Hello, {to}!"
 
 
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    def rename(self, name: str) -> str:
+        return name
+
+
 def app_with(graphql: BaseRoute, built: Path = DIST) -> Starlette:
-    return Starlette(routes=[graphql, *explorer_routes([GREETING, WHO_AM_I], built=built)])
+    return Starlette(routes=[graphql, *explorer_routes([GREETING, WHO_AM_I, RENAME], built=built)])
 
 
 def stub_app(built: Path = DIST) -> Starlette:
-    return app_with(Route("/graphql", GraphQL(strawberry.Schema(Query), graphql_ide=None)), built)
+    return app_with(Route("/graphql", GraphQL(strawberry.Schema(Query, Mutation), graphql_ide=None)), built)
 
 
 async def refuse(request: Request) -> Response:
@@ -76,7 +96,7 @@ async def explorer(built_explorer: None, served: Served) -> str:
 async def test_the_explorer_offers_the_operations_and_says_who_is_signed_in(explorer: str, browser_page: Page) -> None:
     await browser_page.goto(explorer)
     panel = browser_page.get_by_role("region", name="Operations", exact=True)
-    await expect(panel.locator("[data-operation]")).to_have_count(2)
+    await expect(panel.locator("[data-operation]")).to_have_count(3)
     await expect(panel).to_contain_text("Says hello to the person named.")
     await expect(browser_page.get_by_role("banner")).to_contain_text("Grace Hopper · staff")
 
@@ -123,6 +143,27 @@ async def test_run_in_the_panel_shows_the_result_of_that_operation(explorer: str
     await browser_page.locator("[data-operation=Greeting]").get_by_role("button", name="Run").click()
     await expect(browser_page.locator(".result-window")).to_contain_text("Hello, Ada!")
     await expect(browser_page.get_by_role("tab")).to_have_count(2)
+
+
+async def test_an_operation_that_changes_data_is_never_run_by_one_click(explorer: str, browser_page: Page) -> None:
+    await browser_page.goto(explorer)
+    card = browser_page.locator("[data-operation=Rename]")
+    await expect(card).to_contain_text("Changes data")
+    await expect(card.get_by_role("button")).to_have_text(["Open"])
+    await card.get_by_role("button", name="Open").click()
+    await browser_page.get_by_role("button", name="Execute query").click()
+    await expect(browser_page.locator(".result-window")).to_contain_text("Amazing Grace")
+
+
+async def test_a_later_visit_finds_its_tabs_and_a_link_goes_to_the_tab_it_is_in(
+    explorer: str, browser_page: Page
+) -> None:
+    await browser_page.goto(explorer)
+    await browser_page.locator("[data-operation=WhoAmI]").get_by_role("button", name="Open").click()
+    await browser_page.evaluate(TABS_WRITTEN_DOWN, "query WhoAmI")
+    await browser_page.goto(f"{explorer}?operation=Greeting")
+    await expect(browser_page.get_by_role("tab")).to_contain_text(["Greeting", "WhoAmI"])
+    await expect(browser_page.get_by_role("tab", selected=True)).to_contain_text("Greeting")
 
 
 async def test_the_search_box_narrows_the_operations(explorer: str, browser_page: Page) -> None:
@@ -176,6 +217,6 @@ async def test_without_a_build_a_plain_page_asks_the_same(tmp_path: Path, served
     link = urlencode({"operation": "Greeting", "variables": json.dumps({"to": "Linus"})})
     await browser_page.goto(f"{base}/explorer?{link}")
     await expect(browser_page.get_by_role("note")).to_contain_text("build.py")
-    await expect(browser_page.get_by_label("Operation").locator("option")).to_have_count(3)
+    await expect(browser_page.get_by_label("Operation").locator("option")).to_have_count(4)
     await browser_page.get_by_role("button", name="Run").click()
     await expect(browser_page.get_by_label("Result")).to_contain_text("Hello, Linus!")

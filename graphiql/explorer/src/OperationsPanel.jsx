@@ -1,6 +1,6 @@
 import { useContext, useState } from "react";
 import { linkTo } from "./link.js";
-import { Operations, byTopic, matching, useOperationTabs } from "./operations.js";
+import { Operations, byTopic, changesData, matching, useOperationTabs } from "./operations.js";
 
 function OperationCard({ operation, tabs }) {
   // The title is a real link, so that it can be copied and sent; a plain click stays on this page.
@@ -15,7 +15,9 @@ function OperationCard({ operation, tabs }) {
       {operation.description && <p>{operation.description}</p>}
       <div className="cs-operation-buttons">
         <button type="button" disabled={!tabs.ready} onClick={() => tabs.open(operation)}>Open</button>
-        <button type="button" disabled={!tabs.ready} onClick={() => tabs.run(operation)} className="cs-run">Run</button>
+        {changesData(operation) ? <span>Changes data: open it, then run it.</span> : (
+          <button type="button" disabled={!tabs.ready} onClick={() => tabs.run(operation)} className="cs-run">Run</button>
+        )}
       </div>
     </li>
   );

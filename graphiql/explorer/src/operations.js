@@ -1,4 +1,5 @@
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
+import { parse } from "graphql";
 import { createContext } from "react";
 
 /** The operations the server offers, in its order. */
@@ -6,6 +7,11 @@ export const Operations = createContext([]);
 
 export function asText(variables) {
   return Object.keys(variables).length ? JSON.stringify(variables, null, 2) : "";
+}
+
+/** Whether running it changes data: then its variables should be seen before, and one click must not be enough. */
+export function changesData({ query }) {
+  return parse(query).definitions.some((definition) => definition.operation === "mutation");
 }
 
 export function byTopic(operations) {
