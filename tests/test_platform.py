@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import importlib.metadata
+import importlib.util
 import re
 import signal
 import socket
@@ -99,6 +100,14 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         bootstrap.only_one_at_a_time(tmp_path / "missing" / "lock"),
     ):
         pytest.fail("nothing may run without the lock")
+
+
+def test_a_python_without_its_venv_module_names_the_package_that_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SetUpError, match="apt-get install python3-venv"):
+        bootstrap.Environment(tmp_path / ".venv").prepare(["run"])
 
 
 def test_a_second_start_waits_for_the_first_and_says_so(tmp_path: Path) -> None:
