@@ -43,11 +43,13 @@ def main() -> None:
     arguments = sys.argv[1:]
     try:
         environment = Environment(ROOT / ".venv")
-        environment.prepare(sections_for(arguments))
+        with building_explorer(_needs(arguments, NEEDING_EXPLORER) and has_node()):
+            environment.prepare(sections_for(arguments))
         if not environment.is_this_one():
             environment.enter(arguments)
-        if _needs(arguments, NEEDING_EXPLORER):
-            build_explorer()
+        # Without a Node of the system, the environment's own builds it, and that is only here by now.
+        with building_explorer(_needs(arguments, NEEDING_EXPLORER) and not has_node()):
+            pass
     except SetUpError as problem:
         sys.exit(f"countersign: {problem}")
     except KeyboardInterrupt:
@@ -171,9 +173,23 @@ class Environment:
         return str(path)
 
 
-def build_explorer() -> None:
-    """Builds GraphiQL where it is not built. A failure is told by the builder, and a plain page then stands in."""
-    subprocess.run([sys.executable, str(ROOT / "graphiql" / "explorer" / "build.py")], cwd=ROOT, check=False)
+@contextlib.contextmanager
+def building_explorer(wanted: bool) -> Iterator[None]:
+    """Builds GraphiQL beside what else is done, where it is not built, and waits for it at the end.
+
+    A failure is told by the builder and stops nothing: a plain page then stands in.
+    """
+    if not wanted:
+        yield
+        return
+    builder = subprocess.Popen([sys.executable, str(ROOT / "graphiql" / "explorer" / "build.py")], cwd=ROOT)
+    try:
+        yield
+    except BaseException:
+        builder.terminate()
+        raise
+    finally:
+        builder.wait()
 
 
 @contextlib.contextmanager
