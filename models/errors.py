@@ -51,6 +51,7 @@ class QuestionErrorCode(Enum):
     KNOWN_AT_IN_FUTURE = "Nothing is known yet as of a future moment. Leave knownAt out to ask as known now."
     BAD_CURSOR = "The cursor is not one of this list, in this order. Start again without it."
     BAD_PAGE_SIZE = "A page holds 1 to 100 rows. Ask for the next ones with a cursor."
+    TOO_MANY_SCOPES = "A list is of one team or library, or of two at once. Ask for more in several lists."
     BAD_ID = "This is not an id that this API gave out, or it is the id of another kind of thing."
 
 
@@ -169,6 +170,12 @@ class RosterErrorCode(Enum):
     HEADER_DUPLICATE = "Two columns have the same name. Rename one."
     UNKNOWN_ORGANIZATION = "There is no such organization."
     LINE_TOO_LONG = "A line is longer than 64 KiB. Is a quotation mark missing?"
+    EMPTY = "The file has no header line. Is it the right file?"
+    ALREADY_RUNNING = "Another process is importing the same file. Wait for it, or stop it and run this again."
+    BATCH_TOO_LARGE = "A batch holds 1 to 250 rows. Send the others in the next one."
+    BAD_IMPORT_ID = "An import id has 1 to 100 printable characters. It is chosen by whoever sends the rows."
+    ROW_NUMBER_TAKEN = "A row number stands for one row. Give each row of a batch a number of its own, from 1."
+    PREVIEW_CHANGED = "What would be closed is not what was previewed. Look at the new preview and confirm that one."
 
 
 class RosterError(DomainError):

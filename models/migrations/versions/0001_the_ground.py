@@ -15,6 +15,25 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     op.create_table(
+        "matched_line",
+        sa.Column("organization_id", sa.BigInteger(), nullable=False),
+        sa.Column("import_id", sa.BigInteger(), nullable=False),
+        sa.Column("learner_id", sa.BigInteger(), nullable=False),
+        sa.Column("team_id", sa.BigInteger(), nullable=False),
+        sa.Column("from_at", sa.BigInteger(), nullable=False),
+        sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.Column("from_latest", sa.BigInteger(), nullable=False),
+        sa.Column("to_at", sa.BigInteger(), nullable=False),
+        sa.Column("known_to", sa.BigInteger(), nullable=True),
+        sa.Column("activity_fact_id", sa.BigInteger(), nullable=False),
+        sa.Column("membership_fact_id", sa.BigInteger(), nullable=False),
+        sa.Column("tells", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "organization_id", "import_id", "learner_id", "team_id", "from_at", "line", name=op.f("pk_matched_line")
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "organization",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("slug", sa.String(length=100), nullable=False),
@@ -33,7 +52,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "roster_import",
-        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("actor", sa.String(length=200), nullable=False),
         sa.Column("state", sa.String(length=7), nullable=False),
@@ -43,6 +63,35 @@ def upgrade() -> None:
         sa.Column("rows_unchanged", sa.BigInteger(), nullable=False),
         sa.Column("rows_refused", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_roster_import")),
+    )
+    with op.batch_alter_table("roster_import", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_roster_import_digest_id"), ["digest", "id"], unique=False)
+        batch_op.create_index(
+            "uq_roster_import_unfinished",
+            ["digest"],
+            unique=True,
+            sqlite_where=sa.text("state <> 'DONE'"),
+            postgresql_where=sa.text("state <> 'DONE'"),
+        )
+
+    op.create_table(
+        "staged_line",
+        sa.Column("organization_id", sa.BigInteger(), nullable=False),
+        sa.Column("import_id", sa.BigInteger(), nullable=False),
+        sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.Column("team", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("external_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("name", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("email", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("department", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("name_key", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("email_key", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("department_key", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("from_earliest", sa.BigInteger(), nullable=False),
+        sa.Column("from_latest", sa.BigInteger(), nullable=False),
+        sa.Column("to_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "import_id", "line", name=op.f("pk_staged_line")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "act",
@@ -87,8 +136,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organization_id", name=op.f("pk_organization_clock")),
     )
     op.create_table(
+        "roster_batch_row",
+        sa.Column("organization_id", sa.BigInteger(), nullable=False),
+        sa.Column("import_id", sa.BigInteger(), nullable=False),
+        sa.Column("row_number", sa.BigInteger(), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("outcome", sa.String(length=9), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["organization.id"], name=op.f("fk_roster_batch_row_organization_id")
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "import_id", "row_number", name=op.f("pk_roster_batch_row")),
+    )
+    op.create_table(
         "roster_refusal",
-        sa.Column("import_id", sa.String(length=64), nullable=False),
+        sa.Column("import_id", sa.BigInteger(), nullable=False),
         sa.Column("line", sa.BigInteger(), nullable=False),
         sa.Column("column", sa.String(length=100), nullable=False),
         sa.Column("problem", sa.Text(), nullable=False),
@@ -115,26 +176,6 @@ def upgrade() -> None:
             unique=False,
         )
 
-    op.create_table(
-        "staged_line",
-        sa.Column("organization_id", sa.BigInteger(), nullable=False),
-        sa.Column("import_id", sa.String(length=64), nullable=False),
-        sa.Column("line", sa.BigInteger(), nullable=False),
-        sa.Column("team", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
-        sa.Column("external_id", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
-        sa.Column("name", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
-        sa.Column("email", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
-        sa.Column("department", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
-        sa.Column("name_key", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
-        sa.Column("email_key", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
-        sa.Column("department_key", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
-        sa.Column("from_earliest", sa.BigInteger(), nullable=False),
-        sa.Column("from_latest", sa.BigInteger(), nullable=False),
-        sa.Column("to_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_staged_line_organization_id")),
-        sa.PrimaryKeyConstraint("organization_id", "import_id", "line", name=op.f("pk_staged_line")),
-        sqlite_with_rowid=False,
-    )
     op.create_table(
         "token",
         sa.Column("digest", sa.String(length=64), nullable=False),
@@ -337,8 +378,8 @@ def upgrade() -> None:
     op.create_table(
         "roster_line",
         sa.Column("organization_id", sa.BigInteger(), nullable=False),
-        sa.Column("team_id", sa.BigInteger(), nullable=False),
         sa.Column("learner_id", sa.BigInteger(), nullable=False),
+        sa.Column("team_id", sa.BigInteger(), nullable=False),
         sa.Column("from_at", sa.BigInteger(), nullable=False),
         sa.Column("to_at", sa.BigInteger(), nullable=False),
         sa.Column("activity_fact_id", sa.BigInteger(), nullable=False),
@@ -353,7 +394,7 @@ def upgrade() -> None:
             ["scope.organization_id", "scope.id"],
             name=op.f("fk_roster_line_organization_id_team_id"),
         ),
-        sa.PrimaryKeyConstraint("organization_id", "team_id", "learner_id", "from_at", name=op.f("pk_roster_line")),
+        sa.PrimaryKeyConstraint("organization_id", "learner_id", "team_id", "from_at", name=op.f("pk_roster_line")),
         sqlite_with_rowid=False,
     )
     op.create_table(

@@ -1,0 +1,217 @@
+"""The second half of an import: one organization's staged lines become history, in one transaction.
+
+    staged lines -> matched with team, learner and what the row said before -> new facts, or corrected ones -> windows
+
+Every step is one statement for all lines, the same for a batch of ten and a file of a million. The staged lines are
+removed in the same transaction, so a fold happens once however often an import is killed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.history import Source
+from models.learners import sort_key
+from models.organizations import Organization, OrganizationClock, Scope, ScopeKind
+from models.roster import MatchedLine, RosterImport, StagedLine
+from resolvers.recording import Recording, add_act, begin_recording, derive_windows, end_recording
+from resolvers.roster import statements
+from resolvers.roster.staging import ImportRun
+
+STAGED = StagedLine.__table__
+MATCHED = MatchedLine.__table__
+LEARNERS_A_CHUNK = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What became of an organization's lines."""
+
+    rows_landed: int = 0
+    rows_unchanged: int = 0
+    rows_refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A fold under way: the act, and the keys that it gives to what it adds."""
+
+    recording: Recording
+    run: ImportRun
+    first_learner: int
+    """Learners from this key on are new."""
+    first_fact: int
+    """Facts from this key on are new."""
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        return {
+            "organization_id": self.recording.organization_id,
+            "import_id": self.run.id,
+            "recorded_at": self.recording.recorded_at,
+            "first_learner": self.first_learner,
+            "first_fact": self.first_fact,
+        }
+
+
+async def next_to_fold(session: AsyncSession, import_id: int, after: int = 0) -> int | None:
+    """The next organization of which lines are staged."""
+    has_lines = (
+        select(STAGED.c.line)
+        .where(STAGED.c.organization_id == Organization.id, STAGED.c.import_id == import_id)
+        .exists()
+    )
+    found = select(Organization.id).where(Organization.id > after, has_lines).order_by(Organization.id).limit(1)
+    return await session.scalar(found)
+
+
+async def fold(
+    session: AsyncSession, now: dt.datetime, run: ImportRun, organization_id: int, *, keep_matched: bool = False
+) -> Folded:
+    """Records what an organization's staged lines say. Nothing is written, not even a time, if they say nothing new."""
+    clock_before = await _clock(session, organization_id)
+    begun = await _begin(session, now, run, organization_id)
+    await _make_teams(begun)
+    await session.execute(statements.match_lines(), begun.parameters)
+    refused, repeated = await _refuse_contradictions(begun)
+    await _write_people(begun)
+    folded = await _write_facts(begun, refused, repeated)
+    await _clear(begun, keep_matched)
+    if folded.rows_landed or await _has_new_teams(begun):
+        await end_recording(begun.recording)
+    else:
+        await _put_back(session, organization_id, clock_before)
+    await _count(session, run.id, folded)
+    return folded
+
+
+async def _clock(session: AsyncSession, organization_id: int) -> dt.datetime | None:
+    clock = OrganizationClock.__table__
+    return await session.scalar(select(clock.c.recorded_at).where(clock.c.organization_id == organization_id))
+
+
+async def _put_back(session: AsyncSession, organization_id: int, before: dt.datetime | None) -> None:
+    """Nothing was learned at the recorded time that was taken, so it was not taken."""
+    clock = OrganizationClock.__table__
+    await session.execute(update(clock).where(clock.c.organization_id == organization_id).values(recorded_at=before))
+
+
+async def _begin(session: AsyncSession, now: dt.datetime, run: ImportRun, organization_id: int) -> Fold:
+    """Takes the organization's lock, and keys for as many learners and facts as the lines can possibly make."""
+    recording = await begin_recording(session, organization_id, now)
+    staged = await session.scalar(
+        select(func.count()).where(STAGED.c.organization_id == organization_id, STAGED.c.import_id == run.id)
+    )
+    return Fold(recording, run, recording.keys.take(staged or 0), recording.keys.take(2 * (staged or 0)))
+
+
+async def _make_teams(begun: Fold) -> None:
+    recording = begun.recording
+    names = (await recording.session.execute(statements.unknown_teams(), begun.parameters)).scalars().all()
+    if names:
+        await recording.session.execute(statements.insert_scopes(), [_team(recording, name) for name in names])
+
+
+def _team(recording: Recording, name: str) -> dict[str, object]:
+    return {
+        "organization_id": recording.organization_id,
+        "id": recording.keys.take(),
+        "kind": ScopeKind.TEAM,
+        "name": name,
+        "name_key": sort_key(name),
+    }
+
+
+async def _has_new_teams(begun: Fold) -> bool:
+    """A team that was named only by refused lines is there all the same, and its key must stay taken."""
+    found = await begun.recording.session.scalar(
+        select(func.max(Scope.id)).where(Scope.organization_id == begun.recording.organization_id)
+    )
+    return found is not None and found >= begun.first_fact
+
+
+async def _refuse_contradictions(begun: Fold) -> tuple[int, int]:
+    """Of lines with one identity the first counts: one with another end is refused, a repeated one is passed over.
+
+    Returns how many were refused, and how many only repeat.
+    """
+    session, parameters = begun.recording.session, begun.parameters
+    if await session.scalar(statements.any_identity_twice(), parameters) is None:
+        return 0, 0
+    refused = (await session.execute(statements.refuse_contradictions(), parameters)).all()
+    dropped = (await session.execute(statements.drop_later_copies(), parameters)).all()
+    return len(refused), len(dropped) - len(refused)
+
+
+async def _write_people(begun: Fold) -> None:
+    """New learners with their profiles, then what the lines say otherwise of those who were known."""
+    session, parameters = begun.recording.session, begun.parameters
+    await session.execute(statements.insert_learners(), parameters)
+    await session.execute(statements.insert_profiles(), parameters)
+    if await session.scalar(statements.anybody_told_otherwise(), parameters) is not None:
+        await session.execute(statements.update_profiles(), parameters)
+
+
+async def _write_facts(begun: Fold, refused: int, repeated: int) -> Folded:
+    session, parameters = begun.recording.session, begun.parameters
+    counts = (await session.execute(statements.count_matched(), parameters)).one()
+    if counts.new or counts.corrected:
+        await add_act(begun.recording, begun.run.actor, Source.ROSTER, f"The roster {begun.run.name}")
+        await _record_facts(begun, counts.corrected, counts.new_of_known)
+        await _derive(begun)
+    return Folded(counts.new + counts.corrected, counts.same + repeated, refused)
+
+
+async def _record_facts(begun: Fold, corrected: int, new_of_known: int) -> None:
+    session, parameters = begun.recording.session, begun.parameters
+    if new_of_known:
+        await session.execute(statements.adopt_memberships(), parameters)
+        await session.execute(statements.adopt_activities(), parameters)
+    await session.execute(statements.believe_new_facts(), parameters)
+    if corrected or new_of_known:
+        await session.execute(statements.believe_otherwise("activity"), parameters)
+        await session.execute(statements.believe_otherwise("membership"), parameters)
+    if corrected:
+        await session.execute(statements.correct_roster_lines(), parameters)
+    await session.execute(statements.insert_roster_lines(), parameters)
+
+
+async def _derive(begun: Fold) -> None:
+    """The windows of everybody of whom something new was said, a chunk of learners at a time."""
+    for all_new in (False, True):
+        last = begun.first_learner - 1 if all_new else 0
+        while learners := await _learners_after(begun, last, all_new):
+            await derive_windows(begun.recording, learners, all_new=all_new)
+            last = learners[-1]
+
+
+async def _learners_after(begun: Fold, last: int, all_new: bool) -> list[int]:
+    parameters = {**begun.parameters, "after": last, "most": LEARNERS_A_CHUNK}
+    statement = statements.new_learners_after() if all_new else statements.known_learners_after()
+    return list((await begun.recording.session.execute(statement, parameters)).scalars())
+
+
+async def _clear(begun: Fold, keep_matched: bool) -> None:
+    for table in (STAGED,) if keep_matched else (STAGED, MATCHED):
+        await begun.recording.session.execute(
+            delete(table).where(
+                table.c.organization_id == begun.recording.organization_id, table.c.import_id == begun.run.id
+            )
+        )
+
+
+async def _count(session: AsyncSession, import_id: int, folded: Folded) -> None:
+    table = RosterImport.__table__
+    await session.execute(
+        update(table)
+        .where(table.c.id == import_id)
+        .values(
+            rows_landed=table.c.rows_landed + folded.rows_landed,
+            rows_unchanged=table.c.rows_unchanged + folded.rows_unchanged,
+            rows_refused=table.c.rows_refused + folded.rows_refused,
+        )
+    )
