@@ -179,11 +179,13 @@ def upgrade() -> None:
     op.create_table(
         "token",
         sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("ending", sa.String(length=4), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("role", sa.String(length=12), nullable=False),
         sa.Column("use", sa.String(length=7), nullable=False),
         sa.Column("organization_id", sa.BigInteger(), nullable=True),
         sa.Column("person_id", sa.BigInteger(), nullable=True),
+        sa.Column("began_with", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
@@ -191,11 +193,14 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(role IN ('ORGANIZATION', 'PARTNER')) = (organization_id IS NOT NULL)", name=op.f("ck_token_organization")
         ),
+        sa.CheckConstraint("(use = 'SESSION') = (began_with IS NOT NULL)", name=op.f("ck_token_began_with")),
+        sa.ForeignKeyConstraint(["began_with"], ["token.digest"], name=op.f("fk_token_began_with")),
         sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_token_organization_id")),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_token_person_id")),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_token")),
     )
     with op.batch_alter_table("token", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_token_began_with"), ["began_with"], unique=False)
         batch_op.create_index(batch_op.f("ix_token_name"), ["name"], unique=False)
 
     op.create_table(
