@@ -153,6 +153,8 @@ class HistoryErrorCode(Enum):
     NAME_REQUIRED = "Give a name that is not empty."
     EXTERNAL_ID_TAKEN = "Another learner of the organization has this external id."
     DATE_OUT_OF_RANGE = "The date is outside 1900-01-01 through 2199-12-31."
+    NOT_FOUND = "There is no such thing, or it is not yours. Check the id."
+    BAD_ID = "This is not an id that this API gave out, or it is the id of another kind of thing."
     NOT_A_WINDOW = "What is known of the learner has changed since you saw this window. Look again."
 
 

@@ -32,6 +32,9 @@ def from_microseconds(microseconds: int) -> dt.datetime:
     return EPOCH + dt.timedelta(microseconds=microseconds)
 
 
+BEGINNING_US, FOREVER_US = to_microseconds(BEGINNING), to_microseconds(FOREVER)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Interval:
     """`[start, end)`; an open one ends at FOREVER."""

@@ -102,6 +102,8 @@ class LearnerRow(NamedTuple):
     department: str
     position: str
     certain: bool
+    # The account of the person, if the learner was claimed; only read by id.
+    person_id: int | None = None
 
 
 async def learners_of(
@@ -250,10 +252,8 @@ class LearnerKey(NamedTuple):
     learner_id: int
 
 
-async def learners_by_id(
-    connection: AsyncConnection, keys: Sequence[LearnerKey]
-) -> list[tuple[LearnerRow, int | None]]:
-    """Those of the learners that exist, each with the account of its person; `place` says of which key."""
+async def learners_by_id(connection: AsyncConnection, keys: Sequence[LearnerKey]) -> list[LearnerRow]:
+    """Those of the learners that exist; `place` says of which key."""
     named = asked("keys", "place", *LearnerKey._fields)
     rows = await connection.execute(
         select(
@@ -274,4 +274,10 @@ async def learners_by_id(
         ),
         {"keys": as_parameter((place, *key) for place, key in enumerate(keys))},
     )
-    return [(LearnerRow._make(row[:-1]), row[-1]) for row in rows]
+    return [LearnerRow._make(row) for row in rows]
+
+
+async def learners_of_person(connection: AsyncConnection, person_id: int) -> list[LearnerKey]:
+    """The learners that a person is, one an organization."""
+    mine = select(LEARNER.c.organization_id, LEARNER.c.id).where(LEARNER.c.person_id == person_id)
+    return [LearnerKey._make(row) for row in await connection.execute(mine.order_by(*mine.selected_columns))]

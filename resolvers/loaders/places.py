@@ -24,6 +24,7 @@ SCOPE = Scope.__table__
 class OrganizationRow(NamedTuple):
     """An organization with its days, and the last time anything was recorded of it: what is known now."""
 
+    place: int
     organization_id: int
     slug: str
     name: str
@@ -99,7 +100,7 @@ def _with_calendars(rows: Sequence[Any]) -> list[OrganizationRow]:
     for organization_id, slug, name, name_key, recorded_through, _, since, zone, cutoff in rows:
         earlier = found[organization_id].calendar.periods if organization_id in found else ()
         calendar = BillingCalendar(tuple(sorted((*earlier, ZonePeriod(since, zone, cutoff)), key=_since)))
-        found[organization_id] = OrganizationRow(organization_id, slug, name, name_key, recorded_through, calendar)
+        found[organization_id] = OrganizationRow(0, organization_id, slug, name, name_key, recorded_through, calendar)
     return list(found.values())
 
 

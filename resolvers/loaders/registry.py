@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.dataloader import DataLoader
 
 Reading = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
-K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
@@ -31,28 +30,28 @@ class Loaders:
         self._reading = reading
         self._made: dict[Hashable, DataLoader[Any, Any]] = {}
 
-    def rows(self, batch: Callable[..., Awaitable[list[R]]], *arguments: Hashable) -> DataLoader[K, list[R]]:
+    def rows(self, batch: Callable[..., Awaitable[list[R]]], *arguments: Hashable) -> DataLoader[Any, list[R]]:
         """Of a batch function that answers with flat rows: the rows of each key, in their order."""
 
-        async def load(keys: list[K]) -> list[list[R]]:
+        async def load(keys: list[Any]) -> list[list[R]]:
             async with self._reading() as connection:
                 flat = await batch(connection, keys, *arguments)
             return grouped(flat, len(keys))
 
         return self._once(batch, arguments, load)
 
-    def values(self, batch: Callable[..., Awaitable[list[V]]], *arguments: Hashable) -> DataLoader[K, V]:
+    def values(self, batch: Callable[..., Awaitable[list[V]]], *arguments: Hashable) -> DataLoader[Any, V]:
         """Of a batch function that answers with one value a key, in the order of the keys."""
 
-        async def load(keys: list[K]) -> Sequence[V]:
+        async def load(keys: list[Any]) -> Sequence[V]:
             async with self._reading() as connection:
                 return await batch(connection, keys, *arguments)
 
         return self._once(batch, arguments, load)
 
     def _once(
-        self, batch: Hashable, arguments: tuple[Hashable, ...], load: Callable[[list[K]], Awaitable[Sequence[V]]]
-    ) -> DataLoader[K, V]:
+        self, batch: Hashable, arguments: tuple[Hashable, ...], load: Callable[[list[Any]], Awaitable[Sequence[V]]]
+    ) -> DataLoader[Any, V]:
         key = (batch, arguments)
         if key not in self._made:
             self._made[key] = DataLoader(load_fn=load)

@@ -49,9 +49,8 @@ from models.activity import (
 from models.base import Instant, Spelled
 from models.batches import as_parameter, asked, first_rows_of_each
 from models.history import Quality
-from models.interval import FOREVER, to_microseconds
+from models.interval import FOREVER_US
 
-FOREVER_US = to_microseconds(FOREVER)
 CURRENT = Window.__table__
 FORMER = FormerWindow.__table__
 UNCERTAIN = UncertainWindow.__table__
@@ -245,7 +244,7 @@ class WindowsPage:
     predicate: Predicate | None
     limit: int
     newest_first: bool = False
-    # (from_earliest, to_latest, known_from) of the row after which the page begins, in its order.
+    # (to_latest, from_earliest, known_from) of the row after which the page begins, in its order.
     after: tuple[int, int, int] | None = None
 
 
@@ -273,8 +272,8 @@ async def windows_of_learners(
     parameters = {
         "keys": as_parameter((n, *key) for n, key in enumerate(keys)),
         "most": page.limit,
-        "after_from": after[0],
-        "after_to": after[1],
+        "after_to": after[0],
+        "after_from": after[1],
         "after_known": after[2],
     }
     statement = _windows_of_learners(
@@ -289,10 +288,10 @@ def _windows_of_learners(
 ) -> Select[Any]:
     keys = asked("keys", "place", *WindowsKey._fields)
     rows = known_windows(keys, keys.c.scope_id, keys.c.learner_id, predicate).subquery("known_windows")
-    order = (rows.c.from_earliest, rows.c.to_latest, rows.c.known_from)
+    order = (rows.c.to_latest, rows.c.from_earliest, rows.c.known_from)
     page = select(*rows.c).limit(bindparam("most", type_=BigInteger))
     if resumed:
-        cursor = tuple_(*(bindparam(name, type_=BigInteger) for name in ("after_from", "after_to", "after_known")))
+        cursor = tuple_(*(bindparam(name, type_=BigInteger) for name in ("after_to", "after_from", "after_known")))
         page = page.where(tuple_(*order) < cursor if newest_first else tuple_(*order) > cursor)
     page = page.order_by(*(column.desc() if newest_first else column.asc() for column in order))
     return first_rows_of_each(dialect, keys, "place", page)

@@ -1,0 +1,380 @@
+"""Learners and their windows, memberships and library access."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from models.activity import Predicate
+from models.history import Quality, Source
+from models.interval import from_microseconds, to_microseconds
+from models.organizations import ScopeKind
+from resolvers.activity import answerable, span_of
+from resolvers.loaders.beliefs import (
+    ActKey,
+    ActRow,
+    BeliefRow,
+    BeliefsKey,
+    acts_by_time,
+    beliefs_of_learners,
+    held_at_the_last,
+)
+from resolvers.loaders.learners import LearnerRow
+from resolvers.loaders.places import OrganizationRow
+from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, windows_of_learners
+from schema.context import Info
+from schema.fields import field
+from schema.ids import encode_id
+from schema.known import as_known_at
+from schema.pagination import After, Before, Connection, First, Last, PageInfo, connection_of, paging
+from schema.questions import Activity, KnownAt, question_of
+from schema.scalars import described, instant_or_none
+
+if TYPE_CHECKING:
+    from schema.organizations import Library, Organization, Team
+
+described(Quality, "How well the dates of a window are known.", "WindowQuality")
+described(Source, "Where a fact came from.", "RecordSource")
+described(ScopeKind, "What something is counted in, or held to be so of.")
+
+
+@strawberry.interface(description="Anything that can be asked for again by its id.")
+class Node:
+    @field("Opaque and lasting.")
+    def id(self) -> strawberry.ID:
+        raise NotImplementedError
+
+
+@strawberry.type(description="One uninterrupted time of activity, as known from one recorded time to the next.")
+class ActivityWindow(Node):
+    row: strawberry.Private[WindowRow]
+    organization_row: strawberry.Private[OrganizationRow]
+
+    @field("Opaque and lasting.")
+    def id(self) -> strawberry.ID:
+        row = self.row
+        keys = (self.organization_row.organization_id, row.scope_id, row.learner_id, row.known_from, row.from_earliest)
+        return strawberry.ID(encode_id("ActivityWindow", *keys, row.to_latest))
+
+    @field("When it started; null if that was lost.", name="from")
+    def from_(self) -> dt.datetime | None:
+        exact = self.row.from_earliest == self.row.from_latest
+        return instant_or_none(self.row.from_earliest) if exact else None
+
+    @field("When it ended, not included; null while it is open, and if that was lost (see quality).")
+    def to(self) -> dt.datetime | None:
+        exact = self.row.to_earliest == self.row.to_latest
+        return instant_or_none(self.row.to_latest) if exact else None
+
+    @field("The first active day; null if that was lost.")
+    def activated_on(self) -> dt.date | None:
+        start = self.from_()
+        return self.organization_row.calendar.day_of(start) if start else None
+
+    @field("The local day of the end; null while open, or if that was lost.")
+    def deactivated_on(self) -> dt.date | None:
+        end = self.to()
+        return self.organization_row.calendar.day_of(end) if end else None
+
+    @field("The last local day touched: for an end at midnight the day before. Null while open, or if that was lost.")
+    def last_active_on(self) -> dt.date | None:
+        end = self.to()
+        return self.organization_row.calendar.last_day_before(end) if end else None
+
+    @field("How well its dates are known.")
+    def quality(self) -> Quality:
+        return Quality[self.row.quality]
+
+    @field("The earliest that it can have started; null if nothing bounds it.")
+    def earliest(self) -> dt.datetime | None:
+        return instant_or_none(self.row.from_earliest)
+
+    @field("The latest that it can have ended; null if nothing bounds it.")
+    def latest(self) -> dt.datetime | None:
+        return instant_or_none(self.row.to_latest)
+
+    @field("When this was learned.")
+    def recorded_at(self) -> dt.datetime:
+        return from_microseconds(self.row.known_from)
+
+    @field("When something else was learned, from which on this was no longer held to be so; null while it is.")
+    def superseded_at(self) -> dt.datetime | None:
+        return instant_or_none(self.row.known_until)
+
+    @field("Who recorded it.")
+    async def recorded_by(self, info: Info) -> str:
+        return (await self._act(info)).actor
+
+    @field("Where it came from.")
+    async def source(self, info: Info) -> Source:
+        return Source[(await self._act(info)).source]
+
+    @field("Why, if it was a correction.")
+    async def reason(self, info: Info) -> str | None:
+        return (await self._act(info)).reason
+
+    async def _act(self, info: Info) -> ActRow:
+        key = ActKey(self.organization_row.organization_id, self.row.known_from)
+        rows: list[ActRow] = await info.context.loaders.rows(acts_by_time).load(key)
+        return rows[0]
+
+
+@strawberry.type(description="Having access to a library, from when until when.")
+class LibraryAccess:
+    row: strawberry.Private[BeliefRow]
+    organization_row: strawberry.Private[OrganizationRow]
+
+    @field("The library.")
+    def library(self) -> Annotated[Library, strawberry.lazy("schema.organizations")]:
+        from schema.organizations import Library
+
+        return Library.of(self.organization_row, self.row.scope_id, self.row.scope_name)
+
+    @field("Since when; null if that was lost.", name="from")
+    def from_(self) -> dt.datetime | None:
+        exact = self.row.from_earliest == self.row.from_latest
+        return instant_or_none(self.row.from_earliest) if exact else None
+
+    @field("Until when, not included; null while it lasts, and if that was lost.")
+    def to(self) -> dt.datetime | None:
+        exact = self.row.to_earliest == self.row.to_latest
+        return instant_or_none(self.row.to_latest) if exact else None
+
+    @field("When this was learned.")
+    def recorded_at(self) -> dt.datetime:
+        return from_microseconds(self.row.recorded_at)
+
+
+@strawberry.type(description="Something learned of a learner: what was then believed, by whom, from where and why.")
+class Belief:
+    row: strawberry.Private[BeliefRow]
+
+    @field("What it is about: ORGANIZATION for activity, TEAM for a membership, LIBRARY for access.")
+    def about(self) -> ScopeKind:
+        return ScopeKind[self.row.scope_kind]
+
+    @field("The name of the organization, team or library.")
+    def name(self) -> str:
+        return self.row.scope_name
+
+    @field("The earliest that it can have started; null if nothing bounds it.")
+    def from_earliest(self) -> dt.datetime | None:
+        return instant_or_none(self.row.from_earliest)
+
+    @field("The latest that it can have started; the same as fromEarliest if that is known.")
+    def from_latest(self) -> dt.datetime:
+        return from_microseconds(self.row.from_latest)
+
+    @field("The earliest that it can have ended; null if it is open.")
+    def to_earliest(self) -> dt.datetime | None:
+        return instant_or_none(self.row.to_earliest)
+
+    @field("The latest that it can have ended; null if it is open or nothing bounds it.")
+    def to_latest(self) -> dt.datetime | None:
+        return instant_or_none(self.row.to_latest)
+
+    @field("How well its dates were known.")
+    def quality(self) -> Quality:
+        return Quality[self.row.quality]
+
+    @field("False if it was then believed that this never was.")
+    def holds(self) -> bool:
+        return bool(self.row.holds)
+
+    @field("When it was learned.")
+    def recorded_at(self) -> dt.datetime:
+        return from_microseconds(self.row.recorded_at)
+
+    @field("Who recorded it.")
+    def recorded_by(self) -> str:
+        return self.row.actor
+
+    @field("Where it came from.")
+    def source(self) -> Source:
+        return Source[self.row.source]
+
+    @field("Why, if it was a correction.")
+    def reason(self) -> str | None:
+        return self.row.reason
+
+
+On = Annotated[dt.date | None, strawberry.argument(description="On this local day; now if left out.")]
+
+
+@strawberry.type(
+    description="A person in one organization: what is counted and billed. Answers as known at the knownAt of its list."
+)
+class Learner(Node):
+    row: strawberry.Private[LearnerRow]
+    organization_row: strawberry.Private[OrganizationRow]
+    known_at: strawberry.Private[int]
+
+    @field("Opaque and lasting.")
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(encode_id("Learner", self.row.organization_id, self.row.learner_id))
+
+    @field("The full name; null if it is not known or was erased.")
+    def name(self) -> str | None:
+        return self.row.name or None
+
+    @field("The e-mail address; null if it is not known or was erased.")
+    def email(self) -> str | None:
+        return self.row.email or None
+
+    @field("The organization's own id of the learner.")
+    def external_id(self) -> str | None:
+        return self.row.external_id or None
+
+    @field("The department; null if none is known.")
+    def department(self) -> str | None:
+        return self.row.department or None
+
+    @field("The organization in which this learner is counted.")
+    def organization(self) -> Annotated[Organization, strawberry.lazy("schema.organizations")]:
+        from schema.organizations import Organization
+
+        return Organization.of(self.organization_row)
+
+    @field("Since when, in the latest window; stays after deactivation. Null if that was lost, or there is no window.")
+    async def activated_at(self, info: Info) -> dt.datetime | None:
+        window = await self._latest(info)
+        return window.from_() if window else None
+
+    @field("The local day of activatedAt.")
+    async def activated_on(self, info: Info) -> dt.date | None:
+        window = await self._latest(info)
+        return window.activated_on() if window else None
+
+    @field("Until when, not included, in the latest window; null while it is open.")
+    async def deactivated_at(self, info: Info) -> dt.datetime | None:
+        window = await self._latest(info)
+        return window.to() if window else None
+
+    @field("The local day of deactivatedAt: the first day no longer active, for a deactivation at midnight.")
+    async def deactivated_on(self, info: Info) -> dt.date | None:
+        window = await self._latest(info)
+        return window.deactivated_on() if window else None
+
+    @field("The last local day touched by the latest window; null while it is open.")
+    async def last_active_on(self, info: Info) -> dt.date | None:
+        window = await self._latest(info)
+        return window.last_active_on() if window else None
+
+    @field("Whether the learner is certainly active at this moment.")
+    async def active_now(self, info: Info) -> bool:
+        now = to_microseconds(info.context.now)
+        rows = await self._windows(info, WindowsPage(Predicate.ACTIVE_AT, 100), (now, now))
+        return any(row.from_latest <= now < row.to_earliest for row in rows)
+
+    @field("All windows of activity in the organization, in order of their ends.")
+    async def windows(
+        self,
+        info: Info,
+        activity: Activity = strawberry.UNSET,
+        known_at: KnownAt = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[ActivityWindow]:
+        known = self.known_at
+        if known_at:
+            known = (await as_known_at(info, self.organization_row, known_at)).at_us
+        asked = answerable(question_of(activity), self.organization_row.calendar, "activity") if activity else None
+        page = paging((self.id(), known, activity), first, after, last, before, int, int, int)
+        wanted = WindowsPage(asked.predicate if asked else None, page.limit, page.backward, page.beyond)
+        span = (asked.a, asked.b) if asked else (0, 0)
+        rows = await self._windows(info, wanted, span, known)
+
+        async def total() -> int:
+            everything = WindowsPage(wanted.predicate, MOST_WINDOWS)
+            return len(await self._windows(info, everything, span, known))
+
+        nodes = [(ActivityWindow(row=row, organization_row=self.organization_row), _position(row)) for row in rows]
+        return connection_of(nodes, page, total)
+
+    @field("The teams of which the learner is a member, on a day or now, by name.")
+    async def teams(
+        self, info: Info, on: On = strawberry.UNSET
+    ) -> list[Annotated[Team, strawberry.lazy("schema.organizations")]]:
+        from schema.organizations import Team
+
+        start, end = self._day(info, on)
+        members = [
+            belief
+            for belief in held_at_the_last(await self._beliefs(info))
+            if belief.scope_kind == ScopeKind.TEAM.name and belief.from_earliest < end and belief.to_latest > start
+        ]
+        teams = {belief.scope_id: belief.scope_name for belief in members}
+        by_name = sorted(teams.items(), key=lambda team: (team[1].casefold(), team[0]))
+        return [Team.of(self.organization_row, scope_id, name) for scope_id, name in by_name]
+
+    @field("Access to libraries, now and formerly.")
+    async def library_access(self, info: Info) -> list[LibraryAccess]:
+        held = held_at_the_last(await self._beliefs(info))
+        accesses = sorted((b for b in held if b.scope_kind == ScopeKind.LIBRARY.name), key=lambda b: b.from_earliest)
+        return [LibraryAccess(row=row, organization_row=self.organization_row) for row in accesses]
+
+    @field("Everything ever recorded of this learner, oldest first: nothing is ever overwritten.")
+    async def history(self, info: Info) -> list[Belief]:
+        return [Belief(row=row) for row in await self._beliefs(info)]
+
+    async def _beliefs(self, info: Info) -> list[BeliefRow]:
+        key = BeliefsKey(self.row.organization_id, self.row.learner_id, self.known_at)
+        rows: list[BeliefRow] = await info.context.loaders.rows(beliefs_of_learners).load(key)
+        return rows
+
+    def _day(self, info: Info, on: dt.date | None) -> tuple[int, int]:
+        if not on:
+            now = to_microseconds(info.context.now)
+            return now, now + 1
+        day = span_of(self.organization_row.calendar, on, on, "on")
+        return to_microseconds(day.start), to_microseconds(day.end)
+
+    async def _latest(self, info: Info) -> ActivityWindow | None:
+        rows = await self._windows(info, WindowsPage(None, 1, newest_first=True), (0, 0))
+        return ActivityWindow(row=rows[0], organization_row=self.organization_row) if rows else None
+
+    async def _windows(
+        self, info: Info, page: WindowsPage, span: tuple[int, int], known_at: int | None = None
+    ) -> list[WindowRow]:
+        organization_id = self.row.organization_id
+        known = self.known_at if known_at is None else known_at
+        key = WindowsKey(organization_id, organization_id, self.row.learner_id, *span, known)
+        rows: list[WindowRow] = await info.context.loaders.rows(windows_of_learners, page).load(key)
+        return rows
+
+
+MOST_WINDOWS = 1_000_000
+
+
+def _position(row: WindowRow) -> tuple[int, int, int]:
+    return row.to_latest, row.from_earliest, row.known_from
+
+
+@strawberry.type(description="A learner in a list, with how certain the answer is.")
+class LearnerEdge:
+    node: Learner = strawberry.field(description="The learner.")
+    cursor: str = strawberry.field(description="Where the learner stands in this list, in this order.")
+    certain: bool = strawberry.field(
+        description="Whether the answer is yes whatever the lost dates were; false if it only may be."
+    )
+
+
+@strawberry.type(description="A page of learners, and the question that it answers.")
+class LearnerConnection:
+    edges: list[LearnerEdge] = strawberry.field(description="The learners of this page, in order.")
+    page_info: PageInfo = strawberry.field(description="Where this page lies in the list.")
+    question: str | None = strawberry.field(description="What was asked, in words; null if nothing was.")
+    total: strawberry.Private[Callable[[], Awaitable[int]]]
+
+    @field("The learners of this page, without their cursors.")
+    def nodes(self) -> list[Learner]:
+        return [edge.node for edge in self.edges]
+
+    @field("How many learners the whole list has, the uncertain ones included; counted only when asked for.")
+    async def total_count(self) -> int:
+        return await self.total()

@@ -1,0 +1,78 @@
+"""Things by their ids. Whether the asker may see one is decided here, again at each use."""
+
+from __future__ import annotations
+
+from models.organizations import ScopeKind
+from resolvers.loaders.learners import LearnerKey, learners_by_id
+from resolvers.loaders.places import OrganizationRow, ScopeKey, organizations_by_id, scopes_by_id
+from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, windows_of_learners
+from schema.context import Info
+from schema.ids import parse_id
+from schema.learners import ActivityWindow, Learner, Node
+from schema.organizations import Library, Organization, Team
+
+LENGTHS = {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6}
+
+
+async def node_by_id(info: Info, given: str) -> Node | None:
+    """The thing of this id; None if there is none, or it is not the asker's to see."""
+    kind, keys = parse_id(given)
+    if LENGTHS.get(kind) != len(keys):
+        return None
+    if kind == "Learner":
+        return await learner_by_key(info, LearnerKey(*keys))
+    if kind == "ActivityWindow":
+        return await _window(info, keys)
+    organization = await organization_by_id(info, keys[0])
+    if organization is None or kind == "Organization":
+        return organization and Organization.of(organization)
+    return await _scope(info, organization, ScopeKey(*keys), ScopeKind[kind.upper()])
+
+
+async def organization_by_id(info: Info, organization_id: int) -> OrganizationRow | None:
+    """The organization, for somebody who may see all of it."""
+    if not info.context.principal.may_see(organization_id):
+        return None
+    return await _organization(info, organization_id)
+
+
+async def _organization(info: Info, organization_id: int) -> OrganizationRow | None:
+    found: list[OrganizationRow] = await info.context.loaders.rows(organizations_by_id).load(organization_id)
+    return found[0] if found else None
+
+
+async def _scope(info: Info, organization: OrganizationRow, key: ScopeKey, kind: ScopeKind) -> Team | Library | None:
+    rows = await info.context.loaders.rows(scopes_by_id).load(key)
+    if not rows or rows[0].kind != kind.name:
+        return None
+    of = Team if kind is ScopeKind.TEAM else Library
+    return of.of(organization, key.scope_id, rows[0].name)
+
+
+async def learner_by_key(info: Info, key: LearnerKey) -> Learner | None:
+    """The learner, for who may see the organization, and for the person who it is."""
+    found = await info.context.loaders.rows(learners_by_id).load(key)
+    if not found:
+        return None
+    principal = info.context.principal
+    is_self = principal.person_id is not None and found[0].person_id == principal.person_id
+    if not is_self and not principal.may_see(key.organization_id):
+        return None
+    organization = await _organization(info, key.organization_id)
+    return organization and Learner(row=found[0], organization_row=organization, known_at=organization.recorded_through)
+
+
+async def _window(info: Info, keys: list[int]) -> ActivityWindow | None:
+    row = await window_row(info, keys)
+    learner = row and await learner_by_key(info, LearnerKey(keys[0], row.learner_id))
+    return ActivityWindow(row=row, organization_row=learner.organization_row) if row and learner else None
+
+
+async def window_row(info: Info, keys: list[int]) -> WindowRow | None:
+    """The window as it was known from its recorded time on."""
+    organization_id, scope_id, learner_id, known_from, from_earliest, to_latest = keys
+    key = WindowsKey(organization_id, scope_id, learner_id, 0, 0, known_from)
+    page = WindowsPage(None, 1, after=(to_latest, from_earliest, known_from - 1))
+    rows = await info.context.loaders.rows(windows_of_learners, page).load(key)
+    same = [r for r in rows if (r.known_from, r.from_earliest, r.to_latest) == (known_from, from_earliest, to_latest)]
+    return same[0] if same else None

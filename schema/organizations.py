@@ -1,0 +1,156 @@
+"""Organizations, their teams and their libraries."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import Enum
+from typing import Annotated, TypeVar
+
+import strawberry
+
+from models.organizations import ScopeKind
+from resolvers.loaders.places import OrganizationRow, ScopesPage, scope_totals, scopes_of
+from schema.context import Info
+from schema.fields import field
+from schema.ids import encode_id
+from schema.learners import Node
+from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging
+from schema.questions import ActivityCount, ActivityFilter, KnownAt
+from schema.scalars import described
+from schema.scopes import ActivityScope, LibraryArgument, Narrower, count_in, narrower
+
+Search = Annotated[str | None, strawberry.argument(description="Only with this text in the name.")]
+
+
+class OrganizationSort(Enum):
+    NAME = "By name."
+    NAME_DESC = "By name, last first."
+
+
+described(OrganizationSort, "By what a list of organizations is ordered.")
+
+
+@strawberry.type(description="Learners who work together; one may be a member of several teams.")
+class Team(Node, ActivityScope):
+    @classmethod
+    def of(cls, organization: OrganizationRow, scope_id: int, name: str) -> Team:
+        return cls(organization_row=organization, scope_id=scope_id, scope_name=name)
+
+    @field("Opaque and lasting.")
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(encode_id("Team", self.organization_row.organization_id, self.scope_id))
+
+    @field("The team's name, unique within its organization.")
+    def name(self) -> str:
+        return self.scope_name
+
+    @field("The organization that it belongs to.")
+    def organization(self) -> Organization:
+        return Organization.of(self.organization_row)
+
+
+@strawberry.type(description="Content that learners may have access to, counted and billed apart from seats.")
+class Library(Node, ActivityScope):
+    @classmethod
+    def of(cls, organization: OrganizationRow, scope_id: int, name: str) -> Library:
+        return cls(organization_row=organization, scope_id=scope_id, scope_name=name)
+
+    @field("Opaque and lasting.")
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(encode_id("Library", self.organization_row.organization_id, self.scope_id))
+
+    @field("The library's name, unique within its organization.")
+    def name(self) -> str:
+        return self.scope_name
+
+    @field("The organization whose learners have access.")
+    def organization(self) -> Organization:
+        return Organization.of(self.organization_row)
+
+
+@strawberry.type(description="A client: it licenses seats, and is billed for the learners active at its cutoff.")
+class Organization(Node, ActivityScope):
+    @classmethod
+    def of(cls, row: OrganizationRow) -> Organization:
+        return cls(organization_row=row, scope_id=row.organization_id, scope_name=row.name)
+
+    @field("Opaque and lasting.")
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(encode_id("Organization", self.organization_row.organization_id))
+
+    @field("Its name in addresses and on the command line; unique.")
+    def slug(self) -> str:
+        return self.organization_row.slug
+
+    @field("Its name.")
+    def name(self) -> str:
+        return self.organization_row.name
+
+    @field("The IANA zone of its days now, such as America/Chicago.")
+    def billing_zone(self, info: Info) -> str:
+        return self.organization_row.calendar.period_of(info.context.now.date()).zone
+
+    @field("The billing cutoff of a local day: the instant at which it is counted.")
+    def billing_cutoff(
+        self, date: Annotated[dt.date, strawberry.argument(description="The local day.")]
+    ) -> dt.datetime:
+        return self.organization_row.calendar.cutoff_of(date)
+
+    @field("Its teams, by name.")
+    async def teams(
+        self,
+        info: Info,
+        search: Search = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Team]:
+        page = paging((self.id(), "teams", search), first, after, last, before, str, int)
+        return await _scopes(info, self.organization_row, Team, search, page)
+
+    @field("Its libraries, by name.")
+    async def libraries(
+        self,
+        info: Info,
+        search: Search = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Library]:
+        page = paging((self.id(), "libraries", search), first, after, last, before, str, int)
+        return await _scopes(info, self.organization_row, Library, search, page)
+
+    @field("How many answer a question with yes, each person once; with a library, while having access to it.")
+    async def active_count(
+        self,
+        info: Info,
+        activity: Annotated[ActivityFilter, strawberry.argument(description="The question.")],
+        known_at: KnownAt = strawberry.UNSET,
+        library: LibraryArgument = strawberry.UNSET,
+    ) -> ActivityCount:
+        known = await self.known_to(info, known_at)
+        scope = Narrower(self.scope_id, self.scope_name)
+        if library:
+            scope = await narrower(info, self.organization_row, library, ScopeKind.LIBRARY)
+        return await count_in(info, self.organization_row, scope, activity, known)
+
+
+P = TypeVar("P", Team, Library)
+
+
+async def _scopes(
+    info: Info, organization: OrganizationRow, of: type[P], search: str | None, page: Paging
+) -> Connection[P]:
+    info.context.principal.must_see(organization.organization_id, "organization")
+    kind = ScopeKind[of.__name__.upper()]
+    asked = ScopesPage(kind, page.limit, search, page.backward, page.beyond)
+    loaders = info.context.loaders
+    rows = await loaders.rows(scopes_of, asked).load(organization.organization_id)
+
+    async def total() -> int:
+        return await loaders.values(scope_totals, kind, search).load(organization.organization_id)
+
+    nodes = [(of.of(organization, row.scope_id, row.name), (row.name_key, row.scope_id)) for row in rows]
+    return connection_of(nodes, page, total)

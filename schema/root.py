@@ -1,0 +1,165 @@
+"""The one schema: where queries and mutations begin."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from typing import Annotated
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from models import errors
+from models.access import Role
+from models.errors import BadPageSize, NotFound
+from resolvers.loaders.learners import learners_of_person
+from resolvers.loaders.places import (
+    OrganizationsPage,
+    organization_by_slug,
+    organizations_page,
+    organizations_total,
+)
+from resolvers.principal import Principal
+from schema.context import Info
+from schema.fields import field
+from schema.history import HistoryMutation
+from schema.ids import decode_id
+from schema.learners import Learner, Node
+from schema.nodes import learner_by_key, node_by_id, organization_by_id
+from schema.organizations import Organization, OrganizationSort, Search
+from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
+from schema.scalars import SCALARS, described
+
+described(Role, "What somebody may see and do.")
+MOST_NODES = 100
+
+
+@strawberry.input(description="Which organization: give exactly one.", one_of=True)
+class OrganizationKey:
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Its id.")
+    slug: str | None = strawberry.field(default=strawberry.UNSET, description="Its slug, such as xtra-lease.")
+
+
+@strawberry.type(description="Who is asking.")
+class Viewer:
+    principal: strawberry.Private[Principal]
+
+    @field("The name of the person or system.")
+    def name(self) -> str:
+        return self.principal.name
+
+    @field("What they may see and do.")
+    def role(self) -> Role:
+        return self.principal.role
+
+    @field("The organization that they act for; null for staff, who act for all, and for individuals.")
+    async def organization(self, info: Info) -> Organization | None:
+        own = self.principal.organization_id
+        row = None if own is None else await organization_by_id(info, own)
+        return row and Organization.of(row)
+
+    @field("Of an individual the learners that they are, an organization each.")
+    async def learners(self, info: Info) -> list[Learner]:
+        person_id = self.principal.person_id
+        if person_id is None:
+            return []
+        async with info.context.reading() as connection:
+            keys = await learners_of_person(connection, person_id)
+        found = await asyncio.gather(*(learner_by_key(info, key) for key in keys))
+        return [learner for learner in found if learner]
+
+
+@strawberry.type(description="A code that a refusal may carry.")
+class ErrorCodeEntry:
+    code: str = strawberry.field(description="As in userErrors.code or extensions.code.")
+    domain: str = strawberry.field(description="The enum that it belongs to.")
+    meaning: str = strawberry.field(description="What it means, and what to do.")
+
+
+@strawberry.type
+class Query:
+    @field("The thing with this id; null if there is none, or it is not yours to see.")
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002  # as Relay names it
+        return await node_by_id(info, id)
+
+    @field("The things with these ids, at most 100, in their order; null for each that is not there or not yours.")
+    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+        if len(ids) > MOST_NODES:
+            raise BadPageSize(f"At most {MOST_NODES} ids, not {len(ids)}.", "ids")
+        return await asyncio.gather(*(node_by_id(info, given) for given in ids))
+
+    @field("Who you are signed in as.")
+    def viewer(self, info: Info) -> Viewer:
+        return Viewer(principal=info.context.principal)
+
+    @field("The organizations that you may see.")
+    async def organizations(
+        self,
+        info: Info,
+        search: Search = strawberry.UNSET,
+        sort_by: Annotated[OrganizationSort, strawberry.argument(description="The order.")] = OrganizationSort.NAME,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Organization]:
+        page = paging(("organizations", search, sort_by), first, after, last, before, str, int)
+        descending = (sort_by is OrganizationSort.NAME_DESC) != page.backward
+        asked = OrganizationsPage(page.limit, search, descending, page.beyond)
+        only = only_organization(info.context.principal)
+        reading = info.context.reading
+        async with reading() as connection:
+            rows = await organizations_page(connection, asked, only)
+
+        async def total() -> int:
+            async with reading() as connection:
+                return await organizations_total(connection, search, only)
+
+        nodes = [(Organization.of(row), (row.name_key, row.organization_id)) for row in rows]
+        return connection_of(nodes, page, total)
+
+    @field("One organization.")
+    async def organization(
+        self, info: Info, by: Annotated[OrganizationKey, strawberry.argument(description="Which one.")]
+    ) -> Organization | None:
+        if by.id:
+            row = await organization_by_id(info, decode_id(by.id, "Organization", 1, "by", "id")[0])
+        else:
+            async with info.context.reading() as connection:
+                row = await organization_by_slug(connection, by.slug or "")
+        if row is None or not info.context.principal.may_see(row.organization_id):
+            raise NotFound("organization", "by")
+        return Organization.of(row)
+
+    @field("Every code that a refusal may carry, what it means and what to do.")
+    def error_codes(self) -> list[ErrorCodeEntry]:
+        domains = sorted(name for name in vars(errors) if name.endswith("ErrorCode"))
+        codes: list[type[Enum]] = [getattr(errors, name) for name in domains]
+        return [
+            ErrorCodeEntry(code=code.name, domain=domain.__name__, meaning=code.value)
+            for domain in codes
+            for code in domain
+        ]
+
+
+def only_organization(principal: Principal) -> int | None:
+    """The only organization that may be seen; None for all. One that has no such id stands for none."""
+    if principal.is_staff:
+        return None
+    return principal.organization_id if principal.acts_for_an_organization else NO_ORGANIZATION
+
+
+NO_ORGANIZATION = -1
+
+
+@strawberry.type
+class Mutation(HistoryMutation):
+    pass
+
+
+schema = strawberry.Schema(
+    Query,
+    Mutation,
+    types=[],
+    config=StrawberryConfig(scalar_map=SCALARS),
+)
