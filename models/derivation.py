@@ -54,16 +54,21 @@ def learners_named() -> CTE:
 
 
 def held_now() -> Select[Any]:
-    """The last belief of each fact of the named learners, if it still holds."""
+    """Of each fact of the named learners what was believed of it last by the recorded time, if it then held.
+
+    While an act records, that is all; a rebuild plays the acts back, each at its own time.
+    """
     later = BELIEF.alias("later")
     superseded = exists().where(
         later.c.organization_id == BELIEF.c.organization_id,
         later.c.fact_id == BELIEF.c.fact_id,
         later.c.recorded_at > BELIEF.c.recorded_at,
+        later.c.recorded_at <= RECORDED_AT,
     )
     return select(BELIEF).where(
         BELIEF.c.organization_id == ORGANIZATION,
         BELIEF.c.learner_id.in_(select(learners_named().c.learner_id)),
+        BELIEF.c.recorded_at <= RECORDED_AT,
         BELIEF.c.holds,
         ~superseded,
     )

@@ -69,7 +69,7 @@ def coalesce(intervals: Iterable[Interval]) -> list[Interval]:
 
 
 def intersections(these: Sequence[Interval], those: Sequence[Interval]) -> list[Interval]:
-    """The instants in both of two coalesced lists. No two of the result touch, since one of the lists has a gap there."""
+    """The instants in both of two coalesced lists. No two of these touch, since one of the lists has a gap there."""
     return sorted(
         Interval(max(one.start, other.start), min(one.end, other.end))
         for one in these

@@ -46,7 +46,7 @@ class ScopeKind(Enum):
 
 
 class Scope(Base):
-    """What windows are counted in: the whole organization (its scope has the organization's id), a team, or a library."""
+    """What windows are counted in: the organization as a whole (a scope with its own id), a team, or a library."""
 
     __tablename__ = "scope"
     organization_id: Mapped[Key] = mapped_column(ForeignKey("organization.id"), primary_key=True)

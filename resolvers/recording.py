@@ -72,7 +72,11 @@ async def end_recording(recording: Recording) -> None:
 async def held_of(recording: Recording, learner_ids: Iterable[int]) -> dict[int, Held]:
     """What is held now of each learner."""
     wanted = list(learner_ids)
-    parameters = {"organization_id": recording.organization_id, "learners": as_parameter((i,) for i in wanted)}
+    parameters = {
+        "organization_id": recording.organization_id,
+        "recorded_at": recording.recorded_at,
+        "learners": as_parameter((i,) for i in wanted),
+    }
     rows = (await recording.session.execute(held_now(), parameters)).all()
     facts: dict[int, list[Fact]] = {learner_id: [] for learner_id in wanted}
     for row in rows:
