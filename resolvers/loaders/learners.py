@@ -114,7 +114,7 @@ async def learners_of(
     statement = _page(connection.dialect.name, *shape, page.order, page.descending, page.beyond is not None)
     position, learner_id = page.beyond or ("", 0)
     parameters = _parameters(keys, who) | {"most": page.limit, "position": position, "learner_id": learner_id}
-    return [LearnerRow._make(row) for row in await connection.execute(statement, parameters)]
+    return [LearnerRow(*row) for row in await connection.execute(statement, parameters)]
 
 
 async def learner_totals(connection: AsyncConnection, keys: Sequence[LearnersKey], who: Who) -> list[int]:
