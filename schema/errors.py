@@ -84,18 +84,22 @@ def shown_refusal(refusal: RequestRefused, request_id: str) -> ShownError:
 
 
 def _told(error: GraphQLError, request_id: str) -> tuple[str, Extensions]:
-    cause = error.original_error
+    cause, code = error.original_error, code_of(error)
     if isinstance(cause, DomainError):
-        extensions: Extensions = {"code": cause.code.name, "requestId": request_id}
+        extensions: Extensions = {"code": code, "requestId": request_id}
         return cause.message, extensions | {"field": cause.field} if cause.field else extensions
-    code = code_of(error)
-    if code is RequestErrorCode.INTERNAL:
-        return "Internal error", {"code": code.name, "requestId": request_id}
-    return error.message, {"code": code.name, "requestId": request_id}
+    message = "Internal error" if is_unexpected(error) else error.message
+    return message, {"code": code, "requestId": request_id}
 
 
-def code_of(error: GraphQLError) -> RequestErrorCode:
-    """The code of an error that is no refusal of the domain."""
+def code_of(error: GraphQLError) -> str:
+    """The name of the member of the domain's enum, or of RequestErrorCode."""
+    if isinstance(error.original_error, DomainError):
+        return error.original_error.code.name
+    return _request_code_of(error).name
+
+
+def _request_code_of(error: GraphQLError) -> RequestErrorCode:
     if isinstance(error.original_error, RecursionError):
         return RequestErrorCode.DOCUMENT_TOO_LARGE
     if is_unexpected(error):
@@ -117,9 +121,10 @@ def is_unexpected(error: GraphQLError) -> bool:
 
 
 def log_errors(errors: Sequence[GraphQLError]) -> None:
-    """A fault of ours is logged whole; what a client did wrong is a line without a traceback."""
+    """A fault of ours is logged whole. What a client did wrong is a line, without the message: it may quote names and
+    addresses that were sent."""
     for error in errors:
         if is_unexpected(error):
             log.error("graphql.failed", path=error.path, exc_info=error.original_error)
         else:
-            log.info("graphql.refused", path=error.path, reason=error.message)
+            log.info("graphql.refused", path=error.path, code=code_of(error))

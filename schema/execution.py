@@ -1,4 +1,7 @@
-"""How an operation runs once HTTP has parsed its document: the seam between the server and Strawberry."""
+"""How a document runs: it is parsed once, its operation chosen, and Strawberry's answer told as the client sees it.
+
+This is the seam between the server and Strawberry: whatever runs documents later, `answer_to` stays.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,46 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import strawberry
-from graphql import DocumentNode, GraphQLError
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    OperationType,
+    Visitor,
+    parse,
+    visit,
+)
 from strawberry.extensions import SchemaExtension
-from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types import ExecutionContext
 
+from models.access import Role
+from resolvers.principal import Principal
 from schema.context import Context
-from schema.errors import log_errors
+from schema.errors import RequestErrorCode, RequestRefused, ShownError, log_errors, shown
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
+
+INTROSPECTION = {"__schema", "__type"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a client sends, with the names that GraphQL over HTTP gives it."""
+
+    query: str
+    variables: dict[str, JSON]
+    operation_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """What is to be run: one operation of a document that has been parsed."""
 
-    query: str
+    asked: Asked
     document: DocumentNode
-    variables: dict[str, JSON]
-    name: str | None
+    kind: OperationType
 
 
 @dataclass(kw_only=True)
@@ -32,8 +57,79 @@ class OperationContext(Context):
     operation: Operation
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What an operation gave. A request error has no data at all, which is not the same as `null`."""
+
+    data: dict[str, object] | None
+    errors: list[ShownError]
+    extensions: dict[str, object]
+    is_request_error: bool
+
+    def content(self) -> dict[str, object]:
+        told: dict[str, object] = {"errors": self.errors} if self.errors else {}
+        if not self.is_request_error:
+            told["data"] = self.data
+        return told | ({"extensions": self.extensions} if self.extensions else {})
+
+
+# ------------------------------------------------------------------------------------------------ before
+
+
+def read_operation(asked: Asked, principal: Principal, most_tokens: int) -> Operation:
+    """The operation that is meant. Raises GraphQLSyntaxError, or RequestRefused if it is unclear or not allowed."""
+    try:
+        document = parse(asked.query, max_tokens=most_tokens)
+    except RecursionError as problem:
+        raise RequestRefused(RequestErrorCode.DOCUMENT_TOO_LARGE) from problem
+    chosen = _chosen(document, asked.operation_name)
+    if chosen.operation is OperationType.SUBSCRIPTION:
+        raise RequestRefused(RequestErrorCode.UNSUPPORTED_OPERATION)
+    if not may_introspect(principal) and _introspects(document):
+        raise RequestRefused(RequestErrorCode.INTROSPECTION_REFUSED)
+    return Operation(asked=asked, document=document, kind=chosen.operation)
+
+
+def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    if name is not None:
+        operations = [node for node in operations if node.name is not None and node.name.value == name]
+    if len(operations) == 1:
+        return operations[0]
+    raise RequestRefused(RequestErrorCode.UNCLEAR_OPERATION, _why_unclear(len(operations), name))
+
+
+def _why_unclear(found: int, name: str | None) -> str:
+    if name is None:
+        return "The document has several operations: say in operationName which to run." if found else "No operation."
+    return f"The document has {found or 'no'} operations named {name}; operationName must name one."
+
+
+def may_introspect(principal: Principal) -> bool:
+    """The schema is described to those who build on it; an individual's portal has its operations already."""
+    return principal.role is not Role.INDIVIDUAL
+
+
+def _introspects(document: DocumentNode) -> bool:
+    look = _Introspection()
+    visit(document, look)
+    return look.found
+
+
+class _Introspection(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+
+    def enter_field(self, node: FieldNode, *_: object) -> None:
+        self.found = self.found or node.name.value in INTROSPECTION
+
+
+# ------------------------------------------------------------------------------------------------ running
+
+
 class ParsedBefore(SchemaExtension):
-    """Hands Strawberry the document that HTTP has parsed already, as parsing is what takes longest before the fields."""
+    """Hands Strawberry the document that was parsed already: parsing a long one takes ten milliseconds."""
 
     def on_operation(self) -> Iterator[None]:
         context = self.execution_context.context
@@ -45,17 +141,42 @@ class ParsedBefore(SchemaExtension):
 class Schema(strawberry.Schema):
     """Strawberry's schema with our log: its own writes a traceback for everything that a client gets wrong."""
 
-    async def run(self, context: OperationContext) -> ExecutionResult:
-        operation = context.operation
-        return await self.execute(
-            operation.query,
-            variable_values=operation.variables,
-            context_value=context,
-            operation_name=operation.name,
-        )
-
     def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:
         return [ParsedBefore(), *super().get_extensions(sync)]
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         log_errors(errors)
+
+
+async def answer_to(schema: strawberry.Schema, context: OperationContext) -> Answer:
+    asked = context.operation.asked
+    result = await schema.execute(
+        asked.query,
+        variable_values=asked.variables,
+        context_value=context,
+        operation_name=asked.operation_name,
+    )
+    return _told(context.principal, context.request_id, result.data, result.errors or [], result.extensions or {})
+
+
+def answer_to_bad_syntax(error: GraphQLSyntaxError, principal: Principal, request_id: str) -> Answer:
+    log_errors([error])
+    return _told(principal, request_id, None, [error], {})
+
+
+def _told(
+    principal: Principal,
+    request_id: str,
+    data: dict[str, object] | None,
+    errors: list[GraphQLError],
+    extensions: dict[str, object],
+) -> Answer:
+    # Suggestions would tell the schema's names to those who may not look them up.
+    suggest = may_introspect(principal)
+    return Answer(
+        data=data,
+        errors=[shown(error, request_id, with_suggestions=suggest) for error in errors],
+        extensions=extensions,
+        # What went wrong while a field ran has that field's path.
+        is_request_error=data is None and all(error.path is None for error in errors),
+    )

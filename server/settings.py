@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     statement_timeout_seconds: float = Field(
         default=10.0, gt=0, le=3_600, description="The longest a database statement may take, in seconds, up to 3600."
     )
+    operation_timeout_seconds: float = Field(
+        default=30.0, gt=0, le=3_600, description="The longest a GraphQL operation may take, in seconds, up to 3600."
+    )
+    max_query_tokens: int = Field(
+        default=1_000, ge=100, description="The longest GraphQL document that is read, in tokens, from 100."
+    )
     connections_per_request: int = Field(
         default=4, ge=1, le=32, description="How many database connections one request may read with at once, 1 to 32."
     )

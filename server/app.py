@@ -1,0 +1,96 @@
+"""Countersign as a web application: `create_app` puts the parts together."""
+
+import datetime as dt
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import strawberry
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from graphiql.explorer_pages import explorer_routes
+from graphiql.operations import load_operations
+from server.auth import Authentication, Clock
+from server.database import Database
+from server.graphql import GraphQLEndpoint
+from server.logs import configure_logs
+from server.pages import sign_in_routes
+from server.readiness import Readiness, prepare_database
+from server.requests import Surroundings
+from server.settings import ROOT, Settings
+
+STYLE = ROOT / "graphiql" / "admin" / "static" / "countersign.css"
+ASK_EVERY_TIME = {"Cache-Control": "no-cache"}
+
+
+def utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def create_app(
+    settings: Settings | None = None, *, schema: strawberry.Schema | None = None, clock: Clock = utc_now
+) -> Starlette:
+    """The application. Making it connects to nothing; starting it prepares the database."""
+    settings = settings or Settings.read()
+    configure_logs(settings.log_level)
+    database = Database.open(settings.database_url, statement_timeout_seconds=settings.statement_timeout_seconds)
+    readiness = Readiness(database)
+    authentication = Authentication(database, settings, clock)
+    graphql = GraphQLEndpoint(schema or _own_schema(), authentication, settings)
+    routes = [
+        Route("/", _home),
+        Route("/graphql", graphql.respond, methods=["GET", "POST"]),
+        *sign_in_routes(authentication),
+        *explorer_routes(load_operations()),
+        *_health_routes(readiness),
+        Route("/assets/countersign.css", _style),
+    ]
+    app = Starlette(routes=routes, middleware=[Middleware(Surroundings)], lifespan=_lifespan(settings, database))
+    # A redirect that adds a slash would be built from the Host header, which anybody can choose.
+    app.router.redirect_slashes = False
+    app.state.readiness = readiness
+    return app
+
+
+def _own_schema() -> strawberry.Schema:
+    from schema.root import schema  # noqa: PLC0415
+
+    return schema
+
+
+def _lifespan(settings: Settings, database: Database) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await prepare_database(settings)
+        try:
+            yield
+        finally:
+            await database.close()
+
+    return lifespan
+
+
+def _health_routes(readiness: Readiness) -> list[Route]:
+    """For whoever watches over the server: is it there, and should requests be sent to it?"""
+
+    async def live(request: Request) -> Response:
+        return JSONResponse({"status": "live"})
+
+    async def ready(request: Request) -> Response:
+        reason = await readiness.why_not()
+        return JSONResponse(
+            {"status": "not ready", "reason": reason} if reason else {"status": "ready"}, 503 if reason else 200
+        )
+
+    return [Route("/health/live", live), Route("/health/ready", ready)]
+
+
+async def _home(request: Request) -> Response:
+    return RedirectResponse("/admin", 303)
+
+
+async def _style(request: Request) -> Response:
+    return FileResponse(STYLE, media_type="text/css; charset=utf-8", headers=ASK_EVERY_TIME)

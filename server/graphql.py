@@ -1,0 +1,211 @@
+"""GraphQL over HTTP: POST /graphql, and GET for queries, from the bytes of a request to those of its answer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import orjson
+import strawberry
+import structlog
+from graphql import GraphQLSyntaxError, OperationType
+from python_multipart.multipart import parse_options_header
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from resolvers.loaders.registry import Reading
+from resolvers.principal import Principal
+from schema.errors import RequestErrorCode, RequestRefused, shown_refusal
+from schema.execution import JSON, Answer, Asked, OperationContext, answer_to, answer_to_bad_syntax, read_operation
+from server.auth import Authentication
+from server.body import BodyTooLarge, read_body
+from server.settings import Settings
+
+log = structlog.get_logger()
+
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+PLAIN_JSON = "application/json"
+PREFLIGHT = "x-countersign-preflight"
+HOW_TO_SIGN_IN = (
+    "Nobody is signed in, or the token does not work. Send the header `Authorization: Bearer cs_…`; whoever runs this "
+    'server makes a token with `python3 -m server token issue --role staff --name "Your name"`. In a browser, open '
+    "/sign-in."
+)
+STATUS = {
+    RequestErrorCode.UNAUTHENTICATED: 401,
+    RequestErrorCode.PREFLIGHT_REQUIRED: 403,
+    RequestErrorCode.MUTATION_BY_GET: 405,
+    RequestErrorCode.BODY_TOO_LARGE: 413,
+    RequestErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
+    RequestErrorCode.TIMEOUT: 504,
+}
+HEADERS = {
+    RequestErrorCode.UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"},
+    RequestErrorCode.MUTATION_BY_GET: {"Allow": "POST"},
+}
+
+
+class GraphQLEndpoint:
+    """`respond` answers a request; `answer` runs an operation for a page of our own, without HTTP between."""
+
+    def __init__(self, schema: strawberry.Schema, authentication: Authentication, settings: Settings) -> None:
+        self._schema = schema
+        self._authentication = authentication
+        self._settings = settings
+
+    async def respond(self, request: Request) -> Response:
+        media_type = _media_type_for(request.headers.get("accept", ""))
+        try:
+            answer = await self._answer_request(request)
+        except RequestRefused as refusal:
+            return _refused(refusal, media_type, request.state.request_id)
+        status = 400 if answer.is_request_error and media_type == GRAPHQL_RESPONSE else 200
+        return _response(answer.content(), media_type, status)
+
+    async def _answer_request(self, request: Request) -> Answer:
+        """Who asks is known before anything of the body is read."""
+        caller = await self._authentication.caller(request)
+        if caller is None:
+            raise RequestRefused(RequestErrorCode.UNAUTHENTICATED, HOW_TO_SIGN_IN)
+        if caller.by_cookie and not _is_preflighted(request):
+            raise RequestRefused(RequestErrorCode.PREFLIGHT_REQUIRED)
+        if request.method == "POST":
+            return await self.answer(caller.principal, await self._posted(request), request.state.request_id)
+        return await self.answer(caller.principal, _in_address(request), request.state.request_id, may_change=False)
+
+    async def answer(self, principal: Principal, asked: Asked, request_id: str, *, may_change: bool = True) -> Answer:
+        """Runs one operation; raises RequestRefused if it is unclear what to run, or if it takes too long."""
+        try:
+            operation = read_operation(asked, principal, self._settings.max_query_tokens)
+        except GraphQLSyntaxError as error:
+            return answer_to_bad_syntax(error, principal, request_id)
+        if operation.kind is OperationType.MUTATION and not may_change:
+            raise RequestRefused(RequestErrorCode.MUTATION_BY_GET)
+        database = self._authentication.database
+        context = OperationContext(
+            principal=principal,
+            now=self._authentication.clock(),
+            reading=bounded(database.reading, self._settings.connections_per_request),
+            run=database.run,
+            request_id=request_id,
+            operation=operation,
+        )
+        return await self._in_time(context)
+
+    async def _in_time(self, context: OperationContext) -> Answer:
+        try:
+            async with asyncio.timeout(self._settings.operation_timeout_seconds):
+                return await answer_to(self._schema, context)
+        except TimeoutError as problem:
+            seconds = f"{self._settings.operation_timeout_seconds:g} seconds"
+            message = f"The operation took longer than {seconds}. Ask for less at once."
+            if context.operation.kind is OperationType.MUTATION:
+                message = f"The operation took longer than {seconds}. Look whether it was done before you repeat it."
+            raise RequestRefused(RequestErrorCode.TIMEOUT, message) from problem
+
+    async def _posted(self, request: Request) -> Asked:
+        media_type, options = parse_options_header(request.headers.get("content-type"))
+        if media_type != PLAIN_JSON.encode() or options.get(b"charset", b"utf-8").lower() not in {b"utf-8", b"utf8"}:
+            raise RequestRefused(RequestErrorCode.UNSUPPORTED_MEDIA_TYPE)
+        most_bytes = self._settings.max_body_bytes
+        try:
+            body = await read_body(request, most_bytes)
+        except BodyTooLarge as problem:
+            message = f"A request here has at most {most_bytes:,} bytes. Send less at once."
+            raise RequestRefused(RequestErrorCode.BODY_TOO_LARGE, message) from problem
+        return _asked(_json(body, "The body"))
+
+
+def bounded(reading: Reading, most: int) -> Reading:
+    """The same reading for one operation, which may not take more of the connections than this at once."""
+    places = asyncio.Semaphore(most)
+
+    @asynccontextmanager
+    async def one() -> AsyncIterator[AsyncConnection]:
+        async with places, reading() as connection:
+            yield connection
+
+    return one
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+
+def _is_preflighted(request: Request) -> bool:
+    """Whether no other site can have made a browser send this: it would first have to ask, and is not allowed."""
+    if request.method != "POST":
+        return False
+    media_type, _ = parse_options_header(request.headers.get("content-type"))
+    return PREFLIGHT in request.headers or media_type == PLAIN_JSON.encode()
+
+
+def _in_address(request: Request) -> Asked:
+    """The parameters of a GET, where variables and extensions are JSON texts."""
+    parameters: dict[str, JSON] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if text := request.query_params.get(name):
+            parameters[name] = _json(text.encode(), name)
+    return _asked(parameters)
+
+
+def _json(text: bytes, what: str) -> JSON:
+    try:
+        value: JSON = orjson.loads(text)
+    except orjson.JSONDecodeError as problem:
+        raise RequestRefused(RequestErrorCode.MALFORMED_REQUEST, f"{what} cannot be read as JSON: {problem}") from None
+    return value
+
+
+def _asked(sent: JSON) -> Asked:
+    if isinstance(sent, list):
+        raise _malformed("Send one operation a request: arrays of them are not taken.")
+    if not isinstance(sent, dict):
+        raise _malformed('The body must be a JSON object, as {"query": "{ viewer { name } }"}.')
+    query, name = sent.get("query"), sent.get("operationName")
+    if not isinstance(query, str):
+        raise _malformed("`query` must be a text with a GraphQL document.")
+    if not isinstance(name, str | None):
+        raise _malformed("`operationName` must be a text, or left out.")
+    _object(sent, "extensions")
+    return Asked(query=query, variables=_object(sent, "variables"), operation_name=name or None)
+
+
+def _object(sent: Mapping[str, JSON], name: str) -> dict[str, JSON]:
+    value = sent.get(name)
+    if not isinstance(value, dict | None):
+        raise _malformed(f"`{name}` must be a JSON object, or left out.")
+    return value or {}
+
+
+def _malformed(message: str) -> RequestRefused:
+    return RequestRefused(RequestErrorCode.MALFORMED_REQUEST, message)
+
+
+# ---------------------------------------------------------------------------------------------- answering
+
+
+def _media_type_for(accept: str) -> str:
+    """The newer media type where it is asked for no less than plain JSON; plain JSON in any other case."""
+    wanted = {kind: _weight(options) for kind, options in map(parse_options_header, accept.split(","))}
+    newer = wanted.get(GRAPHQL_RESPONSE.encode(), 0.0)
+    return GRAPHQL_RESPONSE if newer > 0 and newer >= wanted.get(PLAIN_JSON.encode(), 0.0) else PLAIN_JSON
+
+
+def _weight(options: Mapping[bytes, bytes]) -> float:
+    try:
+        return float(options.get(b"q", b"1"))
+    except ValueError:
+        return 0.0
+
+
+def _refused(refusal: RequestRefused, media_type: str, request_id: str) -> Response:
+    log.info("graphql.refused", code=refusal.code.name)
+    content = {"errors": [shown_refusal(refusal, request_id)]}
+    return _response(content, media_type, STATUS.get(refusal.code, 400), HEADERS.get(refusal.code))
+
+
+def _response(
+    content: Mapping[str, object], media_type: str, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
+    own = {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store"}
+    return Response(orjson.dumps(content), status, headers={**own, **(headers or {})})

@@ -1,0 +1,107 @@
+"""The pages that sign a browser in and out: plain forms, without any script."""
+
+import datetime as dt
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.templating import Jinja2Templates
+
+from resolvers.tokens import Issued, LinkState, link_state, sign_in_with_link, sign_in_with_token, sign_out
+from server.auth import HOME, Authentication, local_path
+from server.body import BodyTooLarge, read_body
+
+TEMPLATES = Jinja2Templates(Path(__file__).parent / "templates")
+FORM_BYTES = 4_096
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+}
+DEAD_TOKEN = "This token does not work: it is unknown, expired or revoked. Was all of it copied?"  # noqa: S105
+
+
+def sign_in_routes(authentication: Authentication) -> list[Route]:
+    pages = _SignInPages(authentication)
+    return [
+        Route("/sign-in", pages.ask, methods=["GET"]),
+        Route("/sign-in", pages.use_token, methods=["POST"]),
+        Route("/sign-in/{code}", pages.show_link, methods=["GET"]),
+        Route("/sign-in/{code}", pages.use_link, methods=["POST"]),
+        Route("/sign-out", pages.leave, methods=["POST"]),
+    ]
+
+
+class _SignInPages:
+    def __init__(self, authentication: Authentication) -> None:
+        self._authentication = authentication
+        self._database = authentication.database
+
+    async def ask(self, request: Request) -> Response:
+        """Where a token is pasted, or where somebody who is signed in signs out."""
+        caller = await self._authentication.caller(request)
+        onward = local_path(request.query_params.get("next", HOME))
+        return _page(request, onward=onward, principal=caller.principal if caller else None)
+
+    async def use_token(self, request: Request) -> Response:
+        form = await self._form(request)
+        token, onward, now = form.get("token", "").strip(), local_path(form.get("next", HOME)), self._now()
+        session = await self._database.run(lambda step: sign_in_with_token(step, now, token))
+        if session is None:
+            return _page(request, 403, onward=onward, problem=DEAD_TOKEN)
+        return self._enter(session, onward)
+
+    async def show_link(self, request: Request) -> Response:
+        """A page with one button: mail scanners open every link, and must not use it up."""
+        state = await self._link_state(request)
+        if state is LinkState.READY:
+            return _page(request, link=True)
+        return _page(request, 403, problem=state.value)
+
+    async def use_link(self, request: Request) -> Response:
+        await self._form(request)
+        code, now = request.path_params["code"], self._now()
+        session = await self._database.run(lambda step: sign_in_with_link(step, now, code))
+        if session is None:
+            return _page(request, 403, problem=(await self._link_state(request)).value)
+        return self._enter(session, HOME)
+
+    async def leave(self, request: Request) -> Response:
+        await self._form(request)
+        cookie, now = request.cookies.get(self._authentication.cookie, ""), self._now()
+        await self._database.run(lambda step: sign_out(step, now, cookie))
+        response = RedirectResponse("/sign-in", 303)
+        self._authentication.forget(response)
+        return response
+
+    def _now(self) -> dt.datetime:
+        return self._authentication.clock()
+
+    async def _link_state(self, request: Request) -> LinkState:
+        async with self._database.reading() as connection:
+            return await link_state(connection, self._now(), request.path_params["code"])
+
+    async def _form(self, request: Request) -> dict[str, str]:
+        if not self._authentication.is_own_form(request):
+            raise HTTPException(403, "This form was sent from another site. Open the page here and send it again.")
+        try:
+            body = await read_body(request, FORM_BYTES)
+        except BodyTooLarge as problem:
+            raise HTTPException(413, f"A form here has at most {FORM_BYTES:,} bytes.") from problem
+        return dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=10))
+
+    def _enter(self, session: Issued, onward: str) -> Response:
+        response = RedirectResponse(onward, 303, headers={"Cache-Control": "no-store"})
+        self._authentication.remember(response, session)
+        return response
+
+
+def _page(request: Request, status: int = 200, onward: str = HOME, **shown: object) -> Response:
+    return TEMPLATES.TemplateResponse(
+        request, "sign_in.html", {"next": onward, **shown}, status_code=status, headers=PAGE_HEADERS
+    )

@@ -1,0 +1,42 @@
+"""Serving until told to stop: no new requests then, those that run are finished, and the database is closed."""
+
+import asyncio
+import socket
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+
+from server.app import create_app
+from server.readiness import Readiness, prepare_database
+from server.settings import Settings
+
+STOP_SECONDS = 10
+
+
+class Server(uvicorn.Server):
+    """Says that it is not ready before it stops listening, so that nothing more is sent here."""
+
+    def __init__(self, app: Starlette, settings: Settings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                # Our own log has a line for each request; uvicorn's warnings still reach standard error.
+                access_log=False,
+                log_config=None,
+                log_level=settings.log_level,
+                timeout_graceful_shutdown=STOP_SECONDS,
+                server_header=False,
+            )
+        )
+        self._readiness: Readiness = app.state.readiness
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._readiness.stopping = True
+        super().handle_exit(sig, frame)
+
+
+def serve(settings: Settings, listener: socket.socket) -> None:
+    """Serves on an open socket until SIGTERM or Ctrl-C. Raises DatabaseNotReady before anything is served."""
+    asyncio.run(prepare_database(settings))
+    Server(create_app(settings), settings).run(sockets=[listener])
