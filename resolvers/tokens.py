@@ -178,7 +178,7 @@ def _principal(row: Row[Any]) -> Principal:
     return Principal(name=row.name, role=row.role, organization_id=row.organization_id, person_id=row.person_id)
 
 
-async def live_tokens(connection: AsyncConnection, now: dt.datetime) -> list[ListedToken]:
+async def live_tokens(connection: AsyncConnection | AsyncSession, now: dt.datetime) -> list[ListedToken]:
     """Every token and link that still works, by name. Sessions are not listed: they end with what began them."""
     statement = (
         select(TABLE, Organization.slug)
