@@ -4,6 +4,8 @@
 
 They are the same for one mutation and for an import of a million rows. What has a lost date is derived apart, in
 plain Python, since it is rare and each case is its own (`uncertain_windows`).
+
+Each statement is built once: building one takes longer than running it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     BindParameter,
+    ColumnElement,
     Delete,
     Insert,
     Select,
@@ -30,6 +33,7 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
+from sqlalchemy.sql.expression import FromClause
 
 from models.activity import FormerWindow, UncertainWindow, Window
 from models.base import Instant
@@ -53,6 +57,7 @@ def learners_named() -> CTE:
     return asked("learners", "learner_id")
 
 
+@cache
 def held_now() -> Select[Any]:
     """Of each fact of the named learners what was believed of it last by the recorded time, if it then held.
 
@@ -67,7 +72,7 @@ def held_now() -> Select[Any]:
     )
     return select(BELIEF).where(
         BELIEF.c.organization_id == ORGANIZATION,
-        BELIEF.c.learner_id.in_(select(learners_named().c.learner_id)),
+        tuple_(BELIEF.c.fact_id, BELIEF.c.recorded_at).in_(_beliefs_of_learners_named()),
         BELIEF.c.recorded_at <= RECORDED_AT,
         BELIEF.c.holds,
         ~superseded,
@@ -145,8 +150,27 @@ def _activity_within(coalesced: CTE) -> Select[Any]:
 def current_windows() -> Select[Any]:
     """The windows of the named learners as they stand in the table, in the order of SHAPE."""
     return select(*(WINDOW.c[name] for name in SHAPE)).where(
-        WINDOW.c.organization_id == ORGANIZATION, WINDOW.c.learner_id.in_(select(learners_named().c.learner_id))
+        WINDOW.c.organization_id == ORGANIZATION,
+        tuple_(WINDOW.c.scope_id, WINDOW.c.learner_id).in_(_scopes_of_learners_named()),
     )
+
+
+def _scopes_of_learners_named() -> Select[Any]:
+    """Where they can have windows: wherever something was ever believed of them. Found by an index, without a scan."""
+    believed = BELIEF.alias("believed")
+    return select(believed.c.scope_id, believed.c.learner_id).where(_of_learners_named(believed)).distinct()
+
+
+def _beliefs_of_learners_named() -> Select[Any]:
+    """The keys of all that was ever believed of them, from the index that leads with the learner."""
+    believed = BELIEF.alias("believed")
+    return select(believed.c.fact_id, believed.c.recorded_at).where(_of_learners_named(believed))
+
+
+def _of_learners_named(beliefs: FromClause) -> ColumnElement[bool]:
+    """By organization and learner at once, so that SQLite takes the index that holds both and not the primary key."""
+    named = select(ORGANIZATION, learners_named().c.learner_id)
+    return tuple_(beliefs.c.organization_id, beliefs.c.learner_id).in_(named)
 
 
 def _no_longer_so() -> Select[Any]:
@@ -161,6 +185,7 @@ def _is_stale() -> Any:
     )
 
 
+@cache
 def keep_former_windows() -> Insert:
     """First: what is no longer so is kept as it was known until now."""
     columns = [*KEY, "from_at", "previous_to", "known_from"]
@@ -168,11 +193,13 @@ def keep_former_windows() -> Insert:
     return insert(FORMER).from_select([*columns, "known_until"], kept)
 
 
+@cache
 def remove_stale_windows() -> Delete:
     """Then it leaves the current windows."""
     return delete(WINDOW).where(_is_stale())
 
 
+@cache
 def add_derived_windows(of_new_learners: bool = False) -> Insert:
     """Last: what is newly so is added. For learners who had no window at all nothing need be compared."""
     derived = derived_windows() if of_new_learners else derived_windows().except_(current_windows())
@@ -184,13 +211,13 @@ def add_derived_windows(of_new_learners: bool = False) -> Insert:
 # ------------------------------------------------------------------------------------ what has lost a date
 
 
+@cache
 def learners_with_uncertainty() -> Select[Any]:
     """The named learners with a belief that is not exact, held now or formerly."""
     return (
         select(BELIEF.c.learner_id)
         .where(
-            BELIEF.c.organization_id == ORGANIZATION,
-            BELIEF.c.learner_id.in_(select(learners_named().c.learner_id)),
+            _of_learners_named(BELIEF),
             BELIEF.c.quality != Quality.EXACT,
         )
         .distinct()

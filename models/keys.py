@@ -11,9 +11,9 @@ import secrets
 
 from models.interval import UTC, from_microseconds, to_microseconds
 
-ERA_US = to_microseconds(dt.datetime(2020, 1, 1, tzinfo=UTC))
+ERA_US = to_microseconds(dt.datetime(2010, 1, 1, tzinfo=UTC))
 COUNT_BITS = 11
-"""2,048 keys a microsecond, and room until the year 2162 in a signed 64-bit integer."""
+"""2,048 keys a microsecond, and room until the year 2152 in a signed 64-bit integer."""
 
 
 class Keys:

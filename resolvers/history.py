@@ -406,10 +406,11 @@ async def _find_or_make(recording: Recording, who: Who, personal: PersonalData) 
         return found
     if not who.external_id or not who.external_id.strip():
         raise NotFound("learner", "learner")
-    return await _make(recording, who.external_id.strip(), personal)
+    return await make_learner(recording, who.external_id.strip(), personal)
 
 
-async def _make(recording: Recording, external_id: str, personal: PersonalData) -> int:
+async def make_learner(recording: Recording, external_id: str, personal: PersonalData) -> int:
+    """A learner of whom nothing is held yet."""
     learner_id = recording.keys.take()
     key = {"organization_id": recording.organization_id}
     await recording.session.execute(insert(Learner).values(**key, id=learner_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,12 +97,23 @@ async def record(
     reason: str | None = None,
 ) -> None:
     """Writes the act and its beliefs, and derives the learner's windows anew. Without a change nothing is written."""
-    if not changes:
+    await record_all(recording, {learner_id: changes}, actor, source, reason)
+
+
+async def record_all(
+    recording: Recording,
+    changes: Mapping[int, Sequence[Change]],
+    actor: str,
+    source: Source,
+    reason: str | None = None,
+) -> None:
+    """The same for many learners at once: it is one act, recorded at one time."""
+    beliefs = [_belief(recording, learner_id, change) for learner_id, of_one in changes.items() for change in of_one]
+    if not beliefs:
         return
     await add_act(recording, actor, source, reason)
-    beliefs = [_belief(recording, learner_id, change) for change in changes]
     await recording.session.execute(insert(Belief), beliefs)
-    await derive_windows(recording, [learner_id])
+    await derive_windows(recording, [learner_id for learner_id, of_one in changes.items() if of_one])
     await end_recording(recording)
 
 

@@ -107,11 +107,13 @@ class ActRow(NamedTuple):
 
 async def acts_by_time(connection: AsyncConnection, keys: Sequence[ActKey]) -> list[ActRow]:
     """Who recorded what was learned at these times, from where and why; `place` says of which key."""
+    parameters = {"keys": as_parameter((place, *key) for place, key in enumerate(keys))}
+    return [ActRow._make(row) for row in await connection.execute(_acts(), parameters)]
+
+
+@lru_cache
+def _acts() -> Select[Any]:
     named = asked("keys", "place", *ActKey._fields)
     same = and_(ACT.c.organization_id == named.c.organization_id, ACT.c.recorded_at == named.c.recorded_at)
-    statement = select(named.c.place, ACT.c.actor, type_coerce(ACT.c.source, Text), ACT.c.reason)
-    rows = await connection.execute(
-        statement.select_from(named).join(ACT, same),
-        {"keys": as_parameter((place, *key) for place, key in enumerate(keys))},
-    )
-    return [ActRow._make(row) for row in rows]
+    columns = (named.c.place, ACT.c.actor, type_coerce(ACT.c.source, Text), ACT.c.reason)
+    return select(*columns).select_from(named).join(ACT, same)

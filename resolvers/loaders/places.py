@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, bindparam, func, select, tuple_, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, bindparam, func, select, true, tuple_, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.batches import as_parameter, asked, first_rows_of_each, position_in
@@ -79,7 +79,7 @@ async def organizations_total(connection: AsyncConnection, search: str | None, o
 
 
 def _chosen(search: str | None, only: int | None) -> ColumnElement[bool]:
-    chosen = ORGANIZATION.c.id > 0 if only is None else ORGANIZATION.c.id == only
+    chosen = true() if only is None else ORGANIZATION.c.id == only
     if search:
         chosen = and_(chosen, position_in(ORGANIZATION.c.name_key, bindparam("search", search.casefold(), Text)) > 0)
     return chosen
