@@ -50,6 +50,14 @@ class Who:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A team or a library of the organization in which it is said, by key or by its exact name."""
+
+    key: ScopeKey | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonalData:
     """What is known of the person; None leaves it as it is."""
 
@@ -78,7 +86,7 @@ class Activation:
     who: Who
     start: Edge
     end: Edge | None = None
-    team: ScopeKey | None = None
+    team: Place | None = None
     personal: PersonalData = PersonalData()
 
 
@@ -87,22 +95,21 @@ async def activate(session: AsyncSession, principal: Principal, now: dt.datetime
     principal.must_see(given.who.organization_id, "organization", "learner")
     recording = await begin_recording(session, given.who.organization_id, now)
     learner_id = await _find_or_make(recording, given.who, given.personal)
-    if given.team:
-        await _must_exist(session, given.team, ScopeKind.TEAM, given.who.organization_id, "team")
+    team = await _scope_if_any(recording, given.team, ScopeKind.TEAM, "team")
 
     def decide(held: Held, calendar: BillingCalendar) -> Sequence[Change]:
         span = _span(calendar, given.start, given.end)
         changes = opened(held, held.organization_id, span)
-        return [*changes, *_joined(held, given.team, span)]
+        return [*changes, *_joined(held, team, span)]
 
     return await _write(recording, learner_id, decide, principal.name, Source.API)
 
 
-def _joined(held: Held, team: ScopeKey | None, span: Interval) -> list[Change]:
+def _joined(held: Held, team: int | None, span: Interval) -> list[Change]:
     """Membership from the same start on, unless there is one then."""
-    if team is None or any(window.covers(span.start) for window in held.windows(team.scope_id)):
+    if team is None or any(window.covers(span.start) for window in held.windows(team)):
         return []
-    return opened(held, team.scope_id, span)
+    return opened(held, team, span)
 
 
 async def deactivate(session: AsyncSession, principal: Principal, now: dt.datetime, who: Who, end: Edge) -> Written:
@@ -123,23 +130,23 @@ async def deactivate(session: AsyncSession, principal: Principal, now: dt.dateti
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
     who: Who
-    to_team: ScopeKey
+    to_team: Place
     start: Edge
     # Needed only of somebody who is in several teams.
-    from_team: ScopeKey | None = None
+    from_team: Place | None = None
 
 
 async def move_team(session: AsyncSession, principal: Principal, now: dt.datetime, given: Move) -> Written:
     """Leaves one team and joins another at one instant; activity is untouched."""
     recording, learner_id = await _begin(session, principal, now, given.who)
-    organization_id = recording.organization_id
-    await _must_exist(session, given.to_team, ScopeKind.TEAM, organization_id, "toTeam")
-    teams = await _scope_ids(session, organization_id, ScopeKind.TEAM)
+    to_team = await _scope(recording, given.to_team, ScopeKind.TEAM, "toTeam")
+    from_team = await _scope_if_any(recording, given.from_team, ScopeKind.TEAM, "fromTeam")
+    teams = await _scope_ids(session, recording.organization_id, ScopeKind.TEAM)
 
     def decide(held: Held, calendar: BillingCalendar) -> Sequence[Change]:
         at = start_of(calendar, given.start)
-        left = given.from_team.scope_id if given.from_team else _the_team_left(held, teams, given.to_team.scope_id, at)
-        return moved(held, left, given.to_team.scope_id, at, now)
+        left = from_team if from_team is not None else _the_team_left(held, teams, to_team, at)
+        return moved(held, left, to_team, at, now)
 
     return await _write(recording, learner_id, decide, principal.name, Source.API)
 
@@ -160,30 +167,30 @@ def _the_team_left(held: Held, teams: Sequence[int], to_team: int, at: dt.dateti
 
 
 async def grant_access(
-    session: AsyncSession, principal: Principal, now: dt.datetime, who: Who, library: ScopeKey, start: Edge
+    session: AsyncSession, principal: Principal, now: dt.datetime, who: Who, library: Place, start: Edge
 ) -> Written:
     """Access to a library from the start on."""
     recording, learner_id = await _begin(session, principal, now, who)
-    await _must_exist(session, library, ScopeKind.LIBRARY, recording.organization_id, "library")
+    scope_id = await _scope(recording, library, ScopeKind.LIBRARY, "library")
     return await _write(
         recording,
         learner_id,
-        lambda held, calendar: opened(held, library.scope_id, Interval(start_of(calendar, start), FOREVER)),
+        lambda held, calendar: opened(held, scope_id, Interval(start_of(calendar, start), FOREVER)),
         principal.name,
         Source.API,
     )
 
 
 async def revoke_access(
-    session: AsyncSession, principal: Principal, now: dt.datetime, who: Who, library: ScopeKey, end: Edge
+    session: AsyncSession, principal: Principal, now: dt.datetime, who: Who, library: Place, end: Edge
 ) -> Written:
     """Access to a library ends."""
     recording, learner_id = await _begin(session, principal, now, who)
-    await _must_exist(session, library, ScopeKind.LIBRARY, recording.organization_id, "library")
+    scope_id = await _scope(recording, library, ScopeKind.LIBRARY, "library")
     return await _write(
         recording,
         learner_id,
-        lambda held, calendar: closed(held, library.scope_id, end_of(calendar, end), now),
+        lambda held, calendar: closed(held, scope_id, end_of(calendar, end), now),
         principal.name,
         Source.API,
     )
@@ -289,7 +296,7 @@ class Transfer:
     who: Who
     to_organization_id: int
     start: Edge
-    team: ScopeKey | None = None
+    team: Place | None = None
     reason: str | None = None
 
 
@@ -332,12 +339,11 @@ def _reaches(held: Held, scope_id: int, at: dt.datetime) -> bool:
 
 
 async def _join(recording: Recording, learner_id: int, at: dt.datetime, given: Transfer, actor: str) -> Written:
-    if given.team:
-        await _must_exist(recording.session, given.team, ScopeKind.TEAM, recording.organization_id, "team")
+    team = await _scope_if_any(recording, given.team, ScopeKind.TEAM, "team")
     span = Interval(at, FOREVER)
 
     def decide(held: Held, _: BillingCalendar) -> Sequence[Change]:
-        return [*opened(held, held.organization_id, span), *_joined(held, given.team, span)]
+        return [*opened(held, held.organization_id, span), *_joined(held, team, span)]
 
     return await _write(recording, learner_id, decide, actor, Source.TRANSFER, given.reason)
 
@@ -438,11 +444,20 @@ def _profile_values(personal: PersonalData) -> dict[str, str]:
     return given | {f"{name}_key": sort_key(text) for name, text in given.items()}
 
 
-async def _must_exist(session: AsyncSession, key: ScopeKey, kind: ScopeKind, organization_id: int, field: str) -> None:
-    same = (Scope.organization_id == key.organization_id) & (Scope.id == key.scope_id) & (Scope.kind == kind)
-    found = await session.scalar(select(Scope.id).where(same))
-    if found is None or key.organization_id != organization_id:
+async def _scope(recording: Recording, place: Place, kind: ScopeKind, field: str) -> int:
+    """The team or library of the organization that is meant; there is no other way to reach one."""
+    key = place.key or ScopeKey(recording.organization_id, 0)
+    same = Scope.id == key.scope_id if place.key else Scope.name == (place.name or "").strip()
+    found = await recording.session.scalar(
+        select(Scope.id).where(Scope.organization_id == recording.organization_id, Scope.kind == kind, same)
+    )
+    if found is None or key.organization_id != recording.organization_id:
         raise NotFound(kind.name.lower(), field)
+    return found
+
+
+async def _scope_if_any(recording: Recording, place: Place | None, kind: ScopeKind, field: str) -> int | None:
+    return await _scope(recording, place, kind, field) if place else None
 
 
 async def _scope_ids(session: AsyncSession, organization_id: int, kind: ScopeKind) -> Sequence[int]:

@@ -19,6 +19,7 @@ from resolvers.history import (
     On,
     Open,
     PersonalData,
+    Place,
     Who,
     Written,
 )
@@ -27,7 +28,7 @@ from schema.context import Info
 from schema.fields import field, given, mutation
 from schema.ids import decode_id
 from schema.learners import Learner
-from schema.nodes import learner_by_key, window_row
+from schema.nodes import OrganizationKey, keyed_organization, learner_by_key, window_row
 from schema.payloads import Refusals
 from schema.scalars import described
 
@@ -43,7 +44,7 @@ class HistoryUserError:
 
 @strawberry.input(description="A learner of an organization, by the organization's own id.")
 class ExternalLearnerKey:
-    organization: strawberry.ID = strawberry.field(description="The organization.")
+    organization: OrganizationKey = strawberry.field(description="The organization.")
     external_id: str = strawberry.field(description="Its own id of the learner.")
 
 
@@ -53,6 +54,12 @@ class LearnerKeyInput:
     external: ExternalLearnerKey | None = strawberry.field(
         default=strawberry.UNSET, description="The organization's own id of the learner."
     )
+
+
+@strawberry.input(description="A team or a library of the learner's organization: give exactly one.", one_of=True)
+class PlaceKey:
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Its id.")
+    name: str | None = strawberry.field(default=strawberry.UNSET, description="Its exact name.")
 
 
 @strawberry.input(description="When something starts: give exactly one.", one_of=True)
@@ -126,7 +133,7 @@ class LearnerActivateInput:
     until: EndInput | None = strawberry.field(
         default=strawberry.UNSET, description="Until when; left out while still active."
     )
-    team: strawberry.ID | None = strawberry.field(
+    team: PlaceKey | None = strawberry.field(
         default=strawberry.UNSET, description="Membership of this team from the same start on."
     )
     profile: PersonalDataInput | None = strawberry.field(
@@ -153,8 +160,8 @@ class LearnerDeactivatePayload(HistoryPayload):
 @strawberry.input
 class LearnerMoveTeamInput:
     learner: LearnerKeyInput = strawberry.field(description="Who.")
-    to_team: strawberry.ID = strawberry.field(description="The team to join.")
-    from_team: strawberry.ID | None = strawberry.field(
+    to_team: PlaceKey = strawberry.field(description="The team to join.")
+    from_team: PlaceKey | None = strawberry.field(
         default=strawberry.UNSET, description="The team to leave; needed only of a member of several."
     )
     start: StartInput = strawberry.field(description="From when on in the new team.")
@@ -168,9 +175,9 @@ class LearnerMoveTeamPayload(HistoryPayload):
 @strawberry.input
 class LearnerTransferInput:
     learner: LearnerKeyInput = strawberry.field(description="Who.")
-    to_organization: strawberry.ID = strawberry.field(description="The organization to join.")
+    to_organization: OrganizationKey = strawberry.field(description="The organization to join.")
     start: StartInput = strawberry.field(description="From when on, in the days of the organization that is left.")
-    team: strawberry.ID | None = strawberry.field(
+    team: PlaceKey | None = strawberry.field(
         default=strawberry.UNSET, description="A team of the organization to join."
     )
     reason: str | None = strawberry.field(default=strawberry.UNSET, description="Why.")
@@ -184,7 +191,7 @@ class LearnerTransferPayload(HistoryPayload):
 @strawberry.input
 class LibraryAccessGrantInput:
     learner: LearnerKeyInput = strawberry.field(description="Who.")
-    library: strawberry.ID = strawberry.field(description="The library.")
+    library: PlaceKey = strawberry.field(description="The library.")
     start: StartInput = strawberry.field(description="From when on.")
 
 
@@ -196,7 +203,7 @@ class LibraryAccessGrantPayload(HistoryPayload):
 @strawberry.input
 class LibraryAccessRevokeInput:
     learner: LearnerKeyInput = strawberry.field(description="Who.")
-    library: strawberry.ID = strawberry.field(description="The library.")
+    library: PlaceKey = strawberry.field(description="The library.")
     end: EndInput = strawberry.field(description="Until when.")
 
 
@@ -235,10 +242,10 @@ class HistoryMutation:
     )
     async def learner_activate(self, info: Info, input: LearnerActivateInput) -> LearnerActivatePayload:  # noqa: A002
         asked = history.Activation(
-            who=who_of(input.learner),
+            who=await who_of(info, input.learner),
             start=_start(input.start),
             end=_end(input.until) if input.until else None,
-            team=_scope(input.team, "Team", "team") if input.team else None,
+            team=_place(input.team, "Team", "team") if input.team else None,
             personal=_personal(input.profile),
         )
         context = info.context
@@ -250,7 +257,7 @@ class HistoryMutation:
         _refusals(LearnerDeactivatePayload),
     )
     async def learner_deactivate(self, info: Info, input: LearnerDeactivateInput) -> LearnerDeactivatePayload:  # noqa: A002
-        who, end, context = who_of(input.learner), _end(input.end), info.context
+        who, end, context = await who_of(info, input.learner), _end(input.end), info.context
         written = await context.write(lambda s: history.deactivate(s, context.principal, context.now, who, end))
         return LearnerDeactivatePayload(written=written)
 
@@ -260,9 +267,9 @@ class HistoryMutation:
     )
     async def learner_move_team(self, info: Info, input: LearnerMoveTeamInput) -> LearnerMoveTeamPayload:  # noqa: A002
         asked = history.Move(
-            who=who_of(input.learner),
-            to_team=_scope(input.to_team, "Team", "toTeam"),
-            from_team=_scope(input.from_team, "Team", "fromTeam") if input.from_team else None,
+            who=await who_of(info, input.learner),
+            to_team=_place(input.to_team, "Team", "toTeam"),
+            from_team=_place(input.from_team, "Team", "fromTeam") if input.from_team else None,
             start=_start(input.start),
         )
         context = info.context
@@ -275,10 +282,12 @@ class HistoryMutation:
     )
     async def learner_transfer(self, info: Info, input: LearnerTransferInput) -> LearnerTransferPayload:  # noqa: A002
         asked = history.Transfer(
-            who=who_of(input.learner),
-            to_organization_id=decode_id(input.to_organization, "Organization", 1, "toOrganization")[0],
+            who=await who_of(info, input.learner),
+            to_organization_id=(
+                await keyed_organization(info, input.to_organization, "toOrganization")
+            ).organization_id,
             start=_start(input.start),
-            team=_scope(input.team, "Team", "team") if input.team else None,
+            team=_place(input.team, "Team", "team") if input.team else None,
             reason=input.reason or None,
         )
         context = info.context
@@ -290,7 +299,11 @@ class HistoryMutation:
         _refusals(LibraryAccessGrantPayload),
     )
     async def library_access_grant(self, info: Info, input: LibraryAccessGrantInput) -> LibraryAccessGrantPayload:  # noqa: A002
-        who, library, start = who_of(input.learner), _scope(input.library, "Library", "library"), _start(input.start)
+        who, library, start = (
+            await who_of(info, input.learner),
+            _place(input.library, "Library", "library"),
+            _start(input.start),
+        )
         context = info.context
         written = await context.write(
             lambda s: history.grant_access(s, context.principal, context.now, who, library, start)
@@ -302,7 +315,11 @@ class HistoryMutation:
         _refusals(LibraryAccessRevokePayload),
     )
     async def library_access_revoke(self, info: Info, input: LibraryAccessRevokeInput) -> LibraryAccessRevokePayload:  # noqa: A002
-        who, library, end = who_of(input.learner), _scope(input.library, "Library", "library"), _end(input.end)
+        who, library, end = (
+            await who_of(info, input.learner),
+            _place(input.library, "Library", "library"),
+            _end(input.end),
+        )
         context = info.context
         written = await context.write(
             lambda s: history.revoke_access(s, context.principal, context.now, who, library, end)
@@ -344,19 +361,18 @@ async def _correction(info: Info, correction: ActivityWindowCorrectInput) -> Cor
     )
 
 
-def who_of(key: LearnerKeyInput) -> Who:
+async def who_of(info: Info, key: LearnerKeyInput) -> Who:
     if key.id:
         organization_id, learner_id = decode_id(key.id, "Learner", 2, "learner", "id")
         return Who(organization_id=organization_id, learner_id=learner_id)
-    external = key.external
-    if not external:
+    if not key.external:
         raise BadId("learner", "learner")
-    organization_id = decode_id(external.organization, "Organization", 1, "learner", "external", "organization")[0]
-    return Who(organization_id=organization_id, external_id=external.external_id)
+    organization = await keyed_organization(info, key.external.organization, "learner", "external", "organization")
+    return Who(organization_id=organization.organization_id, external_id=key.external.external_id)
 
 
-def _scope(encoded: strawberry.ID, kind: str, name: str) -> ScopeKey:
-    return ScopeKey(*decode_id(encoded, kind, 2, name))
+def _place(place: PlaceKey, kind: str, name: str) -> Place:
+    return Place(key=ScopeKey(*decode_id(place.id, kind, 2, name))) if place.id else Place(name=place.name or "")
 
 
 def _start(edge: StartInput) -> Edge:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import strawberry
+
+from models.errors import NotFound
 from models.organizations import ScopeKind
 from resolvers.loaders.learners import LearnerKey, learners_by_id
-from resolvers.loaders.places import OrganizationRow, ScopeKey, organizations_by_id, scopes_by_id
+from resolvers.loaders.places import OrganizationRow, ScopeKey, organization_by_slug, organizations_by_id, scopes_by_id
 from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, windows_of_learners
 from schema.context import Info
-from schema.ids import parse_id
+from schema.ids import decode_id, parse_id
 from schema.learners import ActivityWindow, Learner, Node
 from schema.organizations import Library, Organization, Team
+
+
+@strawberry.input(description="Which organization: give exactly one.", one_of=True)
+class OrganizationKey:
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Its id.")
+    slug: str | None = strawberry.field(default=strawberry.UNSET, description="Its slug, such as xtra-lease.")
+
 
 LENGTHS = {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6}
 
@@ -34,6 +44,18 @@ async def organization_by_id(info: Info, organization_id: int) -> OrganizationRo
     if not info.context.principal.may_see(organization_id):
         return None
     return await _organization(info, organization_id)
+
+
+async def keyed_organization(info: Info, key: OrganizationKey, *field: str) -> OrganizationRow:
+    """The organization, for somebody who may see all of it; not found for anybody else."""
+    if key.id:
+        row = await organization_by_id(info, decode_id(key.id, "Organization", 1, *field, "id")[0])
+    else:
+        async with info.context.reading() as connection:
+            row = await organization_by_slug(connection, key.slug or "")
+    if row is None or not info.context.principal.may_see(row.organization_id):
+        raise NotFound("organization", *field)
+    return row
 
 
 async def _organization(info: Info, organization_id: int) -> OrganizationRow | None:

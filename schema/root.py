@@ -11,11 +11,10 @@ from strawberry.schema.config import StrawberryConfig
 
 from models import errors
 from models.access import Role
-from models.errors import BadPageSize, NotFound
+from models.errors import BadPageSize
 from resolvers.loaders.learners import learners_of_person
 from resolvers.loaders.places import (
     OrganizationsPage,
-    organization_by_slug,
     organizations_page,
     organizations_total,
 )
@@ -23,21 +22,20 @@ from resolvers.principal import Principal
 from schema.context import Info
 from schema.fields import field
 from schema.history import HistoryMutation
-from schema.ids import decode_id
 from schema.learners import Learner, Node
-from schema.nodes import learner_by_key, node_by_id, organization_by_id
+from schema.nodes import (
+    OrganizationKey,
+    keyed_organization,
+    learner_by_key,
+    node_by_id,
+    organization_by_id,
+)
 from schema.organizations import Organization, OrganizationSort, Search
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
 from schema.scalars import SCALARS, described
 
 described(Role, "What somebody may see and do.")
 MOST_NODES = 100
-
-
-@strawberry.input(description="Which organization: give exactly one.", one_of=True)
-class OrganizationKey:
-    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Its id.")
-    slug: str | None = strawberry.field(default=strawberry.UNSET, description="Its slug, such as xtra-lease.")
 
 
 @strawberry.type(description="Who is asking.")
@@ -122,14 +120,7 @@ class Query:
     async def organization(
         self, info: Info, by: Annotated[OrganizationKey, strawberry.argument(description="Which one.")]
     ) -> Organization | None:
-        if by.id:
-            row = await organization_by_id(info, decode_id(by.id, "Organization", 1, "by", "id")[0])
-        else:
-            async with info.context.reading() as connection:
-                row = await organization_by_slug(connection, by.slug or "")
-        if row is None or not info.context.principal.may_see(row.organization_id):
-            raise NotFound("organization", "by")
-        return Organization.of(row)
+        return Organization.of(await keyed_organization(info, by, "by"))
 
     @field("Every code that a refusal may carry, what it means and what to do.")
     def error_codes(self) -> list[ErrorCodeEntry]:
