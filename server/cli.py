@@ -29,6 +29,7 @@ from resolvers.tokens import Issued, ListedToken, holder, issue_sign_in_link, is
 from server.bootstrap_lock import write_lock
 from server.database import Database, sketch_migration
 from server.database import migrate as migrate_database
+from server.demo import prepare_demo, welcome
 from server.postgres import PostgresError, running_postgres
 from server.readiness import DatabaseNotReady, prepare_database
 from server.settings import LOCAL_FOLDER, ROOT, Settings, SettingsError, shown, variable
@@ -89,14 +90,12 @@ def demo(port: Port = None, host: Host = None) -> None:
     """
     os.environ[variable("database_url")] = f"sqlite+aiosqlite:///{LOCAL_FOLDER / 'demo.db'}"
     settings = chosen(host, port)
-    prepare_demo_data(settings)
+    # The port first, so that nobody waits for data that then cannot be served.
+    listening(settings.host, settings.port).close()
+    secrets = prepare_demo(settings.database_url, console)
+    for line in welcome(public_address(settings), secrets):
+        console.print(line, soft_wrap=True)
     serve_until_stopped(settings)
-
-
-def prepare_demo_data(settings: Settings) -> None:
-    """Makes the demo's database, or leaves it as it is."""
-    console.print("Preparing the demo's database …")
-    asyncio.run(migrate_database(settings.database_url))
 
 
 @app.command()

@@ -9,14 +9,19 @@ Three clients, each with a dispute of its own kind:
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
+from rich.console import Console
 from sqlalchemy import select
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.access import Role
@@ -37,7 +42,11 @@ from resolvers.history import PersonalData, make_learner
 from resolvers.organizations import NewOrganization, calendars, create_organization, create_scope
 from resolvers.principal import Principal
 from resolvers.recording import begin_recording, end_recording, held_of, record_all
-from server.database import Database
+from resolvers.tokens import issue_sign_in_link
+from server.database import Database, migrate
+
+T = TypeVar("T")
+LINK_VALID = dt.timedelta(days=1)
 
 OLD_SYSTEM = Principal(name="LMS nightly sync", role=Role.STAFF)
 SEED = 2017
@@ -166,13 +175,75 @@ def _weekday(dice: random.Random, weekday: int, first: dt.date, last: dt.date) -
 # -------------------------------------------------------------------------------------------- recording
 
 
-async def make_demo_data(database: Database) -> None:
-    """Records the three clients' history; where they are already, nothing changes."""
-    async with database.reading() as connection:
-        if await connection.scalar(select(Organization.id).limit(1)) is not None:
-            return
-    for client in clients():
-        await database.run(partial(_record_client, client=client))
+def prepare_demo(url: str, console: Console) -> dict[str, str]:
+    """The demo's database, made if it is not there; and for each who may look round a link that signs them in once.
+
+    It is made beside its place and moved there when it is whole: what was interrupted is made again.
+    """
+    place = Path(make_url(url).database or "")
+    if not place.exists():
+        unfinished = place.with_suffix(".unfinished")
+        _forget(unfinished)
+        asyncio.run(_make(str(make_url(url).set(database=str(unfinished))), console))
+        unfinished.rename(place)
+    return asyncio.run(_ready(url))
+
+
+async def _ready(url: str) -> dict[str, str]:
+    await migrate(url)
+    return await _with_database(url, _sign_in_links)
+
+
+def _forget(file: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        file.with_name(file.name + ending).unlink(missing_ok=True)
+
+
+async def _make(url: str, console: Console) -> None:
+    await migrate(url)
+
+    async def record(database: Database) -> None:
+        for client in clients():
+            console.print(f"Recording {client.name}: {len(client.stories)} learners, day by day …")
+            await database.run(partial(record_client, client=client))
+
+    await _with_database(url, record)
+
+
+async def _with_database(url: str, use: Callable[[Database], Awaitable[T]]) -> T:
+    database = Database.open(url)
+    try:
+        return await use(database)
+    finally:
+        await database.close()
+
+
+async def _sign_in_links(database: Database) -> dict[str, str]:
+    """The secrets of links for a support manager and for the client's own administrator."""
+    now = dt.datetime.now(dt.UTC)
+
+    async def issue(session: AsyncSession) -> dict[str, str]:
+        own = await session.scalar(select(Organization.id).where(Organization.slug == "xtra-lease"))
+        people = (
+            Principal(name="Support", role=Role.STAFF),
+            Principal(name="Xtra Lease's administrator", role=Role.ORGANIZATION, organization_id=own),
+        )
+        return {who.name: (await issue_sign_in_link(session, now, who, LINK_VALID)).secret for who in people}
+
+    return await database.run(issue)
+
+
+def welcome(address: str, secrets: dict[str, str]) -> list[str]:
+    """What the demo says before it serves."""
+    links = [f"  {name}: {address}sign-in/{secret}" for name, secret in secrets.items()]
+    return [
+        "",
+        "Sign in with one of these links; each works once, within a day. Another start of the demo makes new ones.",
+        *links,
+        "",
+        f"Then: pages at {address}admin, the explorer at {address}explorer, GraphQL at {address}graphql",
+        "",
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +255,7 @@ class Event:
     decide: Callable[[Held], Sequence[Change]]
 
 
-async def _record_client(session: AsyncSession, client: Client) -> None:
+async def record_client(session: AsyncSession, client: Client) -> None:
     new = NewOrganization(name=client.name, zone=client.zone)
     organization_id = await create_organization(session, OLD_SYSTEM, BEFORE_ALL, new)
     teams = {
