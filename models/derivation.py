@@ -83,7 +83,7 @@ def derived_windows() -> Select[Any]:
     """The windows of the named learners in every scope, in the order of SHAPE, as their beliefs held now make them."""
     coalesced = _coalesced(held_now().where(BELIEF.c.quality == Quality.EXACT))
     windows = union_all(_activity(coalesced), _activity_within(coalesced)).cte("met")
-    previous_to = func.lag(windows.c.to_at).over(
+    previous_to = func.lag(windows.c.to_at, type_=Instant).over(
         partition_by=(windows.c.scope_id, windows.c.learner_id), order_by=windows.c.from_at
     )
     return select(
