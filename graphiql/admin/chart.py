@@ -1,0 +1,54 @@
+"""A small chart of daily counts, as the points of an SVG: no script draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+WIDTH, HEIGHT, MARGIN = 640, 96, 6
+
+
+class Bounds(TypedDict):
+    min: int
+    max: int
+
+
+class Day(TypedDict):
+    day: str
+    active: Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """The daily counts as a line, and as an area from the provable to the possible number where dates were lost."""
+
+    line: str
+    area: str
+    first_day: str
+    last_day: str
+    lowest: int
+    highest: int
+    peak: tuple[float, float]
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def chart_of(days: Sequence[Day], peak_day: str) -> Chart:
+    lowest, highest = min(day["active"]["min"] for day in days), max(day["active"]["max"] for day in days)
+    least = [_point(n, len(days), day["active"]["min"], lowest, highest) for n, day in enumerate(days)]
+    most = [_point(n, len(days), day["active"]["max"], lowest, highest) for n, day in enumerate(days)]
+    peak = next((point for point, day in zip(least, days, strict=True) if day["day"] == peak_day), least[0])
+    area = _points([*most, *reversed(least)]) if most != least else ""
+    return Chart(_points(least), area, days[0]["day"], days[-1]["day"], lowest, highest, peak)
+
+
+def _point(place: int, places: int, value: int, lowest: int, highest: int) -> tuple[float, float]:
+    """Across by day; up by the share of the range between the lowest and the highest count."""
+    x = MARGIN + place * (WIDTH - 2 * MARGIN) / (places - 1)
+    share = (value - lowest) / (highest - lowest) if highest > lowest else 0.5
+    return round(x, 1), round(HEIGHT - MARGIN - share * (HEIGHT - 2 * MARGIN), 1)
+
+
+def _points(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:g},{y:g}" for x, y in points)

@@ -1,0 +1,151 @@
+"""How every page of the admin works: an address becomes variables, one named operation runs, its answer is shown.
+
+To add a page: a subclass of Page (see organizations.py, about forty lines), a template, an operation in
+`operations/pages/`, and its name in PAGES of routes.py. No page reads the database, and none has a script: what a
+page shows is in its address, so that it can be kept and sent to a colleague.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NotRequired, Protocol, TypedDict
+from urllib.parse import urlencode
+
+from starlette.datastructures import QueryParams
+
+from graphiql.operations import JSON, Operation
+from resolvers.principal import Principal
+
+Variables = dict[str, JSON]
+PAGE_ROWS = 50
+LONGEST_TEXT = 1_000
+
+
+class ErrorDetails(TypedDict):
+    code: str
+    requestId: NotRequired[str]
+
+
+class ShownError(TypedDict):
+    message: str
+    extensions: ErrorDetails
+
+
+class Execute(Protocol):
+    """Runs an operation just as POST /graphql does, and gives the same answer: `data`, `errors` or both."""
+
+    async def __call__(
+        self, operation: Operation, variables: Variables, principal: Principal, request_id: str
+    ) -> Mapping[str, object]: ...
+
+
+class BadAddress(Exception):
+    """The address asks for something that no form of ours offers; the message says what."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """What a page is asked with: who asks, on which day, and what stands in the address."""
+
+    principal: Principal
+    today: dt.date
+    path: Mapping[str, object]
+    query: QueryParams
+
+    def text(self, name: str) -> str:
+        return clean(self.query.get(name, ""))
+
+    def paging(self) -> Variables:
+        """Which rows of a list: the first ones, or those that a next or previous link asks for."""
+        if before := self.text("before"):
+            return {"last": PAGE_ROWS, "before": before}
+        return {"first": PAGE_ROWS, **present(after=self.text("after"))}
+
+
+class Page:
+    """One visit to a page. A subclass says where it is, what it runs and what its template shows."""
+
+    path: ClassVar[str]
+    operation: ClassVar[str]
+    template: ClassVar[str]
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+
+    def variables(self) -> Variables:
+        """The variables of the operation, from the address. Raises BadAddress."""
+        raise NotImplementedError
+
+    def variables_of_form(self) -> Variables:
+        """Variables that cannot be refused, for what the form needs when what was asked was refused."""
+        raise NotImplementedError
+
+    def is_found(self, data: Mapping[str, object]) -> bool:
+        """Whether what the page is about is there, for this principal."""
+        return True
+
+    def content(self, data: Mapping[str, object]) -> Mapping[str, object]:
+        """What the template shows of the answer, by the names that it uses."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something was not answered, in the API's own words."""
+
+    message: str
+    code: str
+    request_id: str = ""
+
+
+# graphql-core leads with where a value stands in the variables, which nobody sees on a page.
+PLACE_IN_VARIABLES = re.compile(
+    r"^Variable '\$\w+' (?:got|has) invalid value.*?(?:; |: )(?:Expected type '\w+'\. )?", re.DOTALL
+)
+
+
+def refusals_of(answer: Mapping[str, object]) -> list[Refusal]:
+    """Each refusal once: one cause may have kept several fields from an answer."""
+    errors: Sequence[ShownError] = answer.get("errors", ())  # type: ignore[assignment]  # the shape of GraphQL
+    found = [_refusal(error) for error in errors]
+    return list(dict.fromkeys(found))
+
+
+def _refusal(error: ShownError) -> Refusal:
+    details = error["extensions"]
+    internal = details["code"] in STATUS_OF_FAULTS
+    message = PLACE_IN_VARIABLES.sub("", error["message"])
+    return Refusal(message, details["code"], details.get("requestId", "") if internal else "")
+
+
+STATUS_OF_FAULTS = {"INTERNAL": 500, "TIMEOUT": 504}
+
+
+def status_of(refusals: Sequence[Refusal]) -> int:
+    """The worst that any of them is; 200 if there are none."""
+    statuses = [STATUS_OF_FAULTS.get(one.code, 404 if one.code == "NOT_FOUND" else 400) for one in refusals]
+    return max(statuses, default=200)
+
+
+def clean(text: str) -> str:
+    """What a person can have typed: no control characters, which are in no name and which databases refuse."""
+    return "".join(c for c in text[:LONGEST_TEXT] if c.isprintable()).strip()
+
+
+def present(**values: JSON) -> Variables:
+    """Those of the values that were given."""
+    return {name: value for name, value in values.items() if value}
+
+
+def link(path: str, parameters: Mapping[str, str]) -> str:
+    """An address with those of the parameters that are not empty."""
+    given = {name: value for name, value in parameters.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def explorer_link(operation: str, variables: Variables) -> str:
+    return link("/explorer", {"operation": operation, "variables": json.dumps(variables, ensure_ascii=False)})

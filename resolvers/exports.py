@@ -1,0 +1,352 @@
+"""Lists of learners as CSV, read a page at a time: memory stays flat, and one recorded time is pinned for all pages.
+
+What can be refused is refused by `prepare`, before the first byte. Then `learner_rows` gives the rows, and `csv_of` the
+text of the file: what it answers, its header, its rows, and a last line that says that it is complete, or not.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TextIO, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from models.activity import Predicate
+from models.errors import NotFound
+from models.interval import BEGINNING_US, FOREVER_US, BillingCalendar, from_microseconds, to_microseconds
+from models.organizations import ScopeKind
+from resolvers.activity import ActivityQuestion, Answerable, answerable, as_known, must_be_past, settle
+from resolvers.loaders.learners import (
+    LearnerOrder,
+    LearnerRow,
+    LearnersKey,
+    LearnersPage,
+    Who,
+    learner_totals,
+    learners_of,
+)
+from resolvers.loaders.places import OrganizationRow, ScopeKey, ScopeRow, organization_by_slug, scopes_by_id
+from resolvers.loaders.registry import Reading
+from resolvers.loaders.windows import (
+    Count,
+    Question,
+    WindowRow,
+    WindowsKey,
+    WindowsPage,
+    counts,
+    windows_of_learners,
+)
+from resolvers.principal import Principal
+from resolvers.roster.report import neutralised
+
+PAGE_ROWS = 1_000
+HEADER = (
+    *("name", "email", "external_id", "department"),
+    *("activated_on", "deactivated_on", "last_active_on", "certain", "window_quality"),
+)
+ABOUT_DATES = (
+    "of the latest window of activity that answers the question (of the latest one, if only the membership or access "
+    "does); local days of the zone; empty while a window is open, or if the date was lost"
+)
+INCOMPLETE = "INCOMPLETE: this file is not whole. Download it again."
+# Spreadsheet programs take a file for UTF-8 only if it begins with this.
+BYTE_ORDER_MARK = "\ufeff"
+
+T = TypeVar("T")
+
+
+class Writing(Protocol):
+    """Runs one step in one transaction."""
+
+    async def __call__(self, step: Callable[[AsyncSession], Awaitable[T]]) -> T: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedLearners:
+    """A list of learners, as somebody asks for it; without a question, all who ever belonged there."""
+
+    # The slug.
+    organization: str
+    question: ActivityQuestion | None = None
+    team: ScopeKey | None = None
+    library: ScopeKey | None = None
+    known_at: dt.datetime | None = None
+    search: str | None = None
+    departments: tuple[str, ...] = ()
+    order: LearnerOrder = LearnerOrder.NAME
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnersExport:
+    """A list that was checked, may be seen, and is pinned to one recorded time."""
+
+    asked: AskedLearners
+    organization: OrganizationRow
+    key: LearnersKey
+    who: Who
+    words: str
+    generated_at: dt.datetime
+    # How many answer the question, whatever is searched for; None without a question, and of two scopes at once.
+    count: Count | None
+    # How many rows there are.
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedLearner:
+    """A row: the learner, and the dates of the window that answers the question."""
+
+    name: str
+    email: str
+    external_id: str
+    department: str
+    activated_on: dt.date | None
+    deactivated_on: dt.date | None
+    last_active_on: dt.date | None
+    certain: bool
+    window_quality: str
+
+    def cells(self) -> list[str]:
+        dates = (self.activated_on, self.deactivated_on, self.last_active_on)
+        return [
+            *(self.name, self.email, self.external_id, self.department),
+            *(day.isoformat() if day else "" for day in dates),
+            "yes" if self.certain else "possible",
+            self.window_quality,
+        ]
+
+
+class ExportNotWhole(Exception):
+    """Rows changed places while they were read: somebody was renamed or erased. The file says that it is not whole."""
+
+    def __init__(self, expected: int, found: int) -> None:
+        super().__init__(f"{found} rows were read where there were {expected} at first")
+
+
+# ------------------------------------------------------------------------------------------- before reading
+
+
+async def prepare(
+    reading: Reading, run: Writing, principal: Principal, now: dt.datetime, asked: AskedLearners
+) -> LearnersExport:
+    """Checks a list and pins it. Raises the same errors as the API, in the same words."""
+    async with reading() as connection:
+        organization = await _seen(connection, principal, asked.organization)
+        within = [
+            await _scope(connection, organization, key, kind)
+            for kind, key in ((ScopeKind.TEAM, asked.team), (ScopeKind.LIBRARY, asked.library))
+            if key
+        ]
+    question = answerable(asked.question, organization.calendar, "activity") if asked.question else None
+    known_at = await _pinned(run, organization, asked.known_at, now)
+    export = LearnersExport(
+        asked=asked,
+        organization=organization,
+        key=_key(organization, within, question, known_at),
+        who=_who(asked, question, within),
+        words=_words(organization, within, question, asked.known_at),
+        generated_at=now,
+        count=None,
+        total=0,
+    )
+    async with reading() as connection:
+        return await _counted(connection, export)
+
+
+async def _seen(connection: AsyncConnection, principal: Principal, slug: str) -> OrganizationRow:
+    organization = await organization_by_slug(connection, slug)
+    if organization is None:
+        raise NotFound("organization", "organization")
+    principal.must_see(organization.organization_id, "organization", "organization")
+    return organization
+
+
+async def _scope(
+    connection: AsyncConnection, organization: OrganizationRow, key: ScopeKey, kind: ScopeKind
+) -> ScopeRow:
+    rows = await scopes_by_id(connection, [key])
+    if key.organization_id != organization.organization_id or not rows or rows[0].kind != kind.name:
+        raise NotFound(kind.name.lower(), kind.name.lower())
+    return rows[0]
+
+
+async def _pinned(run: Writing, organization: OrganizationRow, known_at: dt.datetime | None, now: dt.datetime) -> int:
+    """As known now is as known when the export began, for all of its pages; a past time is settled first."""
+    if known_at is None:
+        return organization.recorded_through
+    asked = must_be_past(known_at, now, "knownAt")
+    if organization.recorded_through < to_microseconds(asked):
+        await run(lambda session: settle(session, organization.organization_id, asked))
+    return to_microseconds(asked)
+
+
+def _key(
+    organization: OrganizationRow, within: Sequence[ScopeRow], question: Answerable | None, known_at: int
+) -> LearnersKey:
+    one, other, *_ = [*(scope.scope_id for scope in within), *([] if within else [organization.organization_id]), 0]
+    a, b = (question.a, question.b) if question else (0, 0)
+    return LearnersKey(organization.organization_id, one, other, a, b, known_at)
+
+
+def _who(asked: AskedLearners, question: Answerable | None, within: Sequence[ScopeRow]) -> Who:
+    return Who(
+        predicate=question.predicate if question else None,
+        search=(asked.search or "").strip() or None,
+        departments=asked.departments,
+        whole_organization=not within,
+        in_two_scopes=len(within) > 1,
+    )
+
+
+def _words(
+    organization: OrganizationRow,
+    within: Sequence[ScopeRow],
+    question: Answerable | None,
+    known_at: dt.datetime | None,
+) -> str:
+    asked = question.words if question else "All who ever belonged here"
+    return as_known(", ".join([asked, organization.name, *(scope.name for scope in within)]), known_at)
+
+
+async def _counted(connection: AsyncConnection, export: LearnersExport) -> LearnersExport:
+    total = (await learner_totals(connection, [export.key], export.who))[0]
+    if export.who.predicate is None or export.who.in_two_scopes:
+        return replace(export, total=total)
+    key = export.key
+    question = Question(key.organization_id, key.scope_id, key.a, key.b, key.known_at)
+    return replace(export, total=total, count=(await counts(connection, [question], export.who.predicate))[0])
+
+
+# ------------------------------------------------------------------------------------------------- reading
+
+
+async def learner_rows(reading: Reading, export: LearnersExport) -> AsyncIterator[ExportedLearner]:
+    """All rows in their order. Each page is a read of its own, so that a slow reader holds no snapshot open."""
+    async for page in _pages(reading, export):
+        for row in page:
+            yield row
+
+
+async def _pages(reading: Reading, export: LearnersExport) -> AsyncIterator[list[ExportedLearner]]:
+    page = LearnersPage(PAGE_ROWS, export.asked.order, export.asked.descending)
+    while True:
+        async with reading() as connection:
+            learners = await learners_of(connection, [export.key], export.who, page)
+            windows = await _answering_windows(connection, export, learners)
+        if learners:
+            calendar = export.organization.calendar
+            yield [_exported(learner, windows.get(learner.learner_id), calendar) for learner in learners]
+        if len(learners) < PAGE_ROWS:
+            return
+        page = replace(page, beyond=(learners[-1].position, learners[-1].learner_id))
+
+
+async def _answering_windows(
+    connection: AsyncConnection, export: LearnersExport, learners: Sequence[LearnerRow]
+) -> dict[int, WindowRow]:
+    """Of each learner the latest window that answers the question, or else the latest one."""
+    ids = [learner.learner_id for learner in learners]
+    found = await _latest_windows(connection, export, export.who.predicate, ids)
+    others = [learner_id for learner_id in ids if learner_id not in found]
+    return (await _latest_windows(connection, export, None, others) if others else {}) | found
+
+
+async def _latest_windows(
+    connection: AsyncConnection, export: LearnersExport, predicate: Predicate | None, learner_ids: Iterable[int]
+) -> dict[int, WindowRow]:
+    key = export.key
+    keys = [
+        WindowsKey(key.organization_id, key.organization_id, learner_id, key.a, key.b, key.known_at)
+        for learner_id in learner_ids
+    ]
+    rows = await windows_of_learners(connection, keys, WindowsPage(predicate, 1, newest_first=True))
+    return {row.learner_id: row for row in rows}
+
+
+def _exported(learner: LearnerRow, window: WindowRow | None, calendar: BillingCalendar) -> ExportedLearner:
+    start = _known(window.from_earliest, window.from_latest) if window else None
+    end = _known(window.to_earliest, window.to_latest) if window else None
+    return ExportedLearner(
+        name=learner.name,
+        email=learner.email,
+        external_id=learner.external_id,
+        department=learner.department,
+        activated_on=calendar.day_of(start) if start else None,
+        deactivated_on=calendar.day_of(end) if end else None,
+        last_active_on=calendar.last_day_before(end) if end else None,
+        certain=bool(learner.certain),
+        window_quality=window.quality if window else "",
+    )
+
+
+def _known(earliest: int, latest: int) -> dt.datetime | None:
+    """An end of a window, unless it was lost or will never come."""
+    if earliest != latest or latest in (BEGINNING_US, FOREVER_US):
+        return None
+    return from_microseconds(latest)
+
+
+# ----------------------------------------------------------------------------------------------- as a file
+
+
+async def write_learners(stream: TextIO, reading: Reading, export: LearnersExport) -> None:
+    """Writes the whole file. What breaks on the way is raised once the file says that it is not whole."""
+    async for text in csv_of(reading, export):
+        stream.write(text)
+
+
+async def csv_of(reading: Reading, export: LearnersExport) -> AsyncIterator[str]:
+    """The text of the file, a page at a time. Its last line always says whether it is whole."""
+    yield BYTE_ORDER_MARK + _csv([*_preface(export), HEADER])
+    written = 0
+    try:
+        async for page in _pages(reading, export):
+            yield _csv(row.cells() for row in page)
+            written += len(page)
+        if written != export.total:
+            raise ExportNotWhole(export.total, written)
+    except Exception:
+        yield _csv([[INCOMPLETE, f"{written} of {export.total} rows were written."]])
+        raise
+    yield _csv([["END", f"{written} {'row' if written == 1 else 'rows'}; this file is complete."]])
+
+
+def _preface(export: LearnersExport) -> list[tuple[str, str]]:
+    """What the file answers, so that it means the same to whoever finds it."""
+    asked = export.asked
+    lines = [
+        ("Question", export.words),
+        ("Organization", export.organization.name),
+        ("As known at", _as_known(export.key.known_at)),
+        ("Generated at", f"{export.generated_at:%Y-%m-%d %H:%M:%S} UTC"),
+    ]
+    if export.count:
+        lines.append(("Answer", _in_words(export.count)))
+    if export.who.search:
+        lines.append(("Search", export.who.search))
+    if asked.departments:
+        lines.append(("Department", ", ".join(asked.departments)))
+    return [*lines, ("Rows", str(export.total)), ("Dates", ABOUT_DATES)]
+
+
+def _as_known(known_at: int) -> str:
+    if known_at == BEGINNING_US:
+        return "nothing has been recorded yet"
+    return from_microseconds(known_at).isoformat(sep=" ").replace("+00:00", " UTC")
+
+
+def _in_words(count: Count) -> str:
+    if count.least == count.most:
+        return f"{count.least} {'learner' if count.least == 1 else 'learners'}"
+    return f"{count.least} to {count.most} learners: {count.most - count.least} only possibly, as dates were lost"
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows([neutralised(cell) for cell in row] for row in rows)
+    return text.getvalue()
