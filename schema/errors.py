@@ -31,7 +31,6 @@ class RequestErrorCode(Enum):
     UNCLEAR_OPERATION = "It is not clear which operation of the document is meant."
     UNSUPPORTED_OPERATION = "Subscriptions are not offered here."
     INTROSPECTION_REFUSED = "Introspection is for staff and partners."
-    DOCUMENT_TOO_LARGE = "The document has more tokens, or is nested deeper, than the server reads."
     GRAPHQL_PARSE_FAILED = "The document is not GraphQL."
     GRAPHQL_VALIDATION_FAILED = "The document or its variables do not fit the schema."
     TIMEOUT = "The operation took too long. Ask for less at once."
@@ -100,8 +99,6 @@ def code_of(error: GraphQLError) -> str:
 
 
 def _request_code_of(error: GraphQLError) -> RequestErrorCode:
-    if isinstance(error.original_error, RecursionError):
-        return RequestErrorCode.DOCUMENT_TOO_LARGE
     if is_unexpected(error):
         return RequestErrorCode.INTERNAL
     if isinstance(error, GraphQLSyntaxError):
@@ -115,7 +112,7 @@ def is_unexpected(error: GraphQLError) -> bool:
     A value that does not fit its type has an exception behind it too, but it names the place in the document and no
     path in the answer, as nothing has run yet.
     """
-    if error.original_error is None or isinstance(error.original_error, DomainError | GraphQLError | RecursionError):
+    if error.original_error is None or isinstance(error.original_error, DomainError | GraphQLError):
         return False
     return error.path is not None or not error.nodes
 

@@ -78,10 +78,7 @@ class Answer:
 
 def read_operation(asked: Asked, principal: Principal, most_tokens: int) -> Operation:
     """The operation that is meant. Raises GraphQLSyntaxError, or RequestRefused if it is unclear or not allowed."""
-    try:
-        document = parse(asked.query, max_tokens=most_tokens)
-    except RecursionError as problem:
-        raise RequestRefused(RequestErrorCode.DOCUMENT_TOO_LARGE) from problem
+    document = parse(asked.query, max_lexical_tokens=most_tokens, max_comments=most_tokens)
     chosen = _chosen(document, asked.operation_name)
     if chosen.operation is OperationType.SUBSCRIPTION:
         raise RequestRefused(RequestErrorCode.UNSUPPORTED_OPERATION)

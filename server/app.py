@@ -11,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from graphiql.admin.routes import admin_routes
 from graphiql.explorer_pages import explorer_routes
 from graphiql.operations import load_operations
-from server.auth import Authentication, Clock
+from server.auth import Authentication, Clock, SignedIn
 from server.database import Database
+from server.exports import export_routes
 from server.graphql import GraphQLEndpoint
 from server.logs import configure_logs
 from server.pages import sign_in_routes
@@ -40,11 +42,14 @@ def create_app(
     readiness = Readiness(database)
     authentication = Authentication(database, settings, clock)
     graphql = GraphQLEndpoint(schema or _own_schema(), authentication, settings)
+    operations, guard = load_operations(), [Middleware(SignedIn, authentication=authentication)]
     routes = [
         Route("/", _home),
         Route("/graphql", graphql.respond, methods=["GET", "POST"]),
         *sign_in_routes(authentication),
-        *explorer_routes(load_operations()),
+        *explorer_routes(operations),
+        *admin_routes(graphql.execute, operations, clock, guard),
+        *export_routes(database, clock, guard),
         *_health_routes(readiness),
         Route("/assets/countersign.css", _style),
     ]

@@ -95,7 +95,7 @@ class SignedIn:
 
 
 def _to_sign_in(request: Request) -> Response:
-    if request.method != "GET":
+    if request.method not in {"GET", "HEAD"}:
         return PlainTextResponse("Sign in first: /sign-in\n", 401)
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse(f"/sign-in?next={quote(asked, safe='/')}", 303)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from graphiql.operations import Operation
 from resolvers.loaders.registry import Reading
 from resolvers.principal import Principal
 from schema.errors import RequestErrorCode, RequestRefused, shown_refusal
@@ -46,7 +47,7 @@ HEADERS = {
 
 
 class GraphQLEndpoint:
-    """`respond` answers a request; `answer` runs an operation for a page of our own, without HTTP between."""
+    """`respond` answers a request; `execute` answers a page of our own, which runs one of the named operations."""
 
     def __init__(self, schema: strawberry.Schema, authentication: Authentication, settings: Settings) -> None:
         self._schema = schema
@@ -62,6 +63,16 @@ class GraphQLEndpoint:
         status = 400 if answer.is_request_error and media_type == GRAPHQL_RESPONSE else 200
         return _response(answer.content(), media_type, status)
 
+    async def execute(
+        self, operation: Operation, variables: dict[str, JSON], principal: Principal, request_id: str
+    ) -> Mapping[str, object]:
+        """What POST /graphql would answer to the same."""
+        asked = Asked(query=operation.query, variables=variables, operation_name=operation.name)
+        try:
+            return (await self._answer(principal, asked, request_id)).content()
+        except RequestRefused as refusal:
+            return _content(refusal, request_id)
+
     async def _answer_request(self, request: Request) -> Answer:
         """Who asks is known before anything of the body is read."""
         caller = await self._authentication.caller(request)
@@ -70,10 +81,10 @@ class GraphQLEndpoint:
         if caller.by_cookie and not _is_preflighted(request):
             raise RequestRefused(RequestErrorCode.PREFLIGHT_REQUIRED)
         if request.method == "POST":
-            return await self.answer(caller.principal, await self._posted(request), request.state.request_id)
-        return await self.answer(caller.principal, _in_address(request), request.state.request_id, may_change=False)
+            return await self._answer(caller.principal, await self._posted(request), request.state.request_id)
+        return await self._answer(caller.principal, _in_address(request), request.state.request_id, may_change=False)
 
-    async def answer(self, principal: Principal, asked: Asked, request_id: str, *, may_change: bool = True) -> Answer:
+    async def _answer(self, principal: Principal, asked: Asked, request_id: str, *, may_change: bool = True) -> Answer:
         """Runs one operation; raises RequestRefused if it is unclear what to run, or if it takes too long."""
         try:
             operation = read_operation(asked, principal, self._settings.max_query_tokens)
@@ -199,9 +210,13 @@ def _weight(options: Mapping[bytes, bytes]) -> float:
 
 
 def _refused(refusal: RequestRefused, media_type: str, request_id: str) -> Response:
-    log.info("graphql.refused", code=refusal.code.name)
-    content = {"errors": [shown_refusal(refusal, request_id)]}
+    content = _content(refusal, request_id)
     return _response(content, media_type, STATUS.get(refusal.code, 400), HEADERS.get(refusal.code))
+
+
+def _content(refusal: RequestRefused, request_id: str) -> dict[str, object]:
+    log.info("graphql.refused", code=refusal.code.name)
+    return {"errors": [shown_refusal(refusal, request_id)]}
 
 
 def _response(
