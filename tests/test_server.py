@@ -498,6 +498,7 @@ async def test_pages_run_no_script_and_are_not_kept(server: Serving) -> None:
         b'{"query":"{ greet(name: \xff) }"}',
         b'{"query":"{ greet(name: \\"\\ud800\\") }"}',
         b'{"query":"{ greet }","variables":{"a":NaN}}',
+        b'{"query":"{ greet }","variables":{"a":1e400}}',
         b'{"query":' + b"[" * 100_000,
         b'{"query":"{ greet }","variables":' + b'{"a":' * 20_000 + b"1" + b"}" * 20_001,
     ],
@@ -799,6 +800,29 @@ async def test_a_page_that_breaks_is_masked_and_logged_whole_without_secrets(ser
     (line,) = [line for line in server.logged() if line["level"] == "error"]
     assert "no such table: token" in str(line["exception"])
     assert code not in server.log.getvalue()
+
+
+async def test_a_client_that_goes_away_while_sending_is_no_fault_of_ours(server: Serving) -> None:
+    messages: list[dict[str, object]] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/graphql",
+        "query_string": b"",
+        "headers": [(b"authorization", f"Bearer {server.token}".encode()), (b"content-type", b"application/json")],
+    }
+
+    async def receive() -> dict[str, object]:
+        return messages.pop(0)
+
+    async def send(message: object) -> None:
+        pytest.fail("nobody is there to be answered")
+
+    await server.app(scope, receive, send)
+    assert [line["event"] for line in server.logged()] == ["request.abandoned", "request"]
 
 
 # --- health, protection, stopping ---
