@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.history import Source
@@ -24,7 +24,11 @@ from resolvers.roster.staging import ImportRun
 
 STAGED = StagedLine.__table__
 MATCHED = MatchedLine.__table__
-LEARNERS_A_CHUNK = 20_000
+# PostgreSQL expects few rows of a statement that takes its keys as a parameter, and joins them in nested loops: small
+# chunks keep these linear.
+LEARNERS_A_CHUNK = 250
+# Fewer lines than this are not worth telling PostgreSQL's planner about.
+LINES_WORTH_ANALYZING = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Fold:
 
     recording: Recording
     run: ImportRun
+    lines: int
+    """How many are staged."""
     first_learner: int
     """Learners from this key on are new."""
     first_fact: int
@@ -75,8 +81,10 @@ async def fold(
     """Records what an organization's staged lines say. Nothing is written, not even a time, if they say nothing new."""
     clock_before = await _clock(session, organization_id)
     begun = await _begin(session, now, run, organization_id)
+    await _tell_the_planner(session, begun, "staged_line", "organization_id, import_id, line")
     await _make_teams(begun)
     await session.execute(statements.match_lines(), begun.parameters)
+    await _tell_the_planner(session, begun, "matched_line", "organization_id, import_id, learner_id")
     refused, repeated = await _refuse_contradictions(begun)
     await _write_people(begun)
     folded = await _write_facts(begun, refused, repeated)
@@ -87,6 +95,15 @@ async def fold(
         await _put_back(session, organization_id, clock_before)
     await _count(session, run.id, folded)
     return folded
+
+
+async def _tell_the_planner(session: AsyncSession, begun: Fold, table: str, columns: str) -> None:
+    """PostgreSQL plans for the few rows that it remembers, until it is told how many there are now. That also makes it
+    plan anew what was prepared while the tables were empty.
+    """
+    connection = await session.connection()
+    if connection.dialect.name == "postgresql" and begun.lines >= LINES_WORTH_ANALYZING:
+        await session.execute(text(f"ANALYZE {table} ({columns})"))
 
 
 async def _clock(session: AsyncSession, organization_id: int) -> dt.datetime | None:
@@ -103,10 +120,9 @@ async def _put_back(session: AsyncSession, organization_id: int, before: dt.date
 async def _begin(session: AsyncSession, now: dt.datetime, run: ImportRun, organization_id: int) -> Fold:
     """Takes the organization's lock, and keys for as many learners and facts as the lines can possibly make."""
     recording = await begin_recording(session, organization_id, now)
-    staged = await session.scalar(
-        select(func.count()).where(STAGED.c.organization_id == organization_id, STAGED.c.import_id == run.id)
-    )
-    return Fold(recording, run, recording.keys.take(staged or 0), recording.keys.take(2 * (staged or 0)))
+    of_the_import = (STAGED.c.organization_id == organization_id, STAGED.c.import_id == run.id)
+    lines = await session.scalar(select(func.count()).where(*of_the_import)) or 0
+    return Fold(recording, run, lines, recording.keys.take(lines), recording.keys.take(2 * lines))
 
 
 async def _make_teams(begun: Fold) -> None:
@@ -181,7 +197,11 @@ async def _record_facts(begun: Fold, corrected: int, new_of_known: int) -> None:
 
 
 async def _derive(begun: Fold) -> None:
-    """The windows of everybody of whom something new was said, a chunk of learners at a time."""
+    """The windows of everybody of whom something new was said: at once of new learners with one line, whose windows
+    are that line's, and a chunk of learners at a time of all others.
+    """
+    await begun.recording.session.execute(statements.add_windows_of_single_lines(), begun.parameters)
+    await _tell_the_planner(begun.recording.session, begun, "belief", "organization_id, learner_id, fact_id")
     for all_new in (False, True):
         last = begun.first_learner - 1 if all_new else 0
         while learners := await _learners_after(begun, last, all_new):

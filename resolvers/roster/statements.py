@@ -37,6 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningDelete
 
+from models.activity import Window
 from models.base import Instant
 from models.history import Belief, Quality
 from models.interval import BEGINNING, FOREVER
@@ -485,6 +486,31 @@ def _news() -> ColumnElement[bool]:
     return or_(MATCHED.c.known_to.is_(None), MATCHED.c.known_to != MATCHED.c.to_at)
 
 
+def _is_single() -> ColumnElement[bool]:
+    """A new learner's only line, with both dates known: there is nothing to coalesce, meet or bound."""
+    other = MATCHED.alias("other")
+    return and_(
+        _of_the_import(MATCHED),
+        MATCHED.c.learner_id >= FIRST_LEARNER,
+        MATCHED.c.from_at == MATCHED.c.from_latest,
+        ~exists().where(
+            _of_the_import(other),
+            other.c.learner_id == MATCHED.c.learner_id,
+            other.c.line != MATCHED.c.line,
+        ),
+    )
+
+
+@cache
+def add_windows_of_single_lines() -> Insert:
+    columns = ["organization_id", "scope_id", "learner_id", "from_at", "to_at", "known_from"]
+    parts = (
+        select(ORGANIZATION, scope_id, *(MATCHED.c[name] for name in columns[2:5]), RECORDED_AT).where(_is_single())
+        for scope_id in (ORGANIZATION, MATCHED.c.team_id)
+    )
+    return insert(Window.__table__).from_select(columns, union_all(*parts))
+
+
 def _learners_after(*which: ColumnElement[bool]) -> Select[Any]:
     return (
         select(MATCHED.c.learner_id)
@@ -502,7 +528,7 @@ def _learners_after(*which: ColumnElement[bool]) -> Select[Any]:
 
 @cache
 def new_learners_after() -> Select[Any]:
-    return _learners_after()
+    return _learners_after(~_is_single())
 
 
 @cache
