@@ -21,6 +21,8 @@ from sqlalchemy.engine import make_url
 from server.database import Database, migrate
 from server.postgres import PostgresError, running_postgres
 
+pytest_plugins = ["tests.demo_data"]
+
 TEMPLATE = "countersign_template"
 SERVER_VARIABLE = "COUNTERSIGN_TEST_POSTGRES"
 PROBLEM_VARIABLE = "COUNTERSIGN_TEST_POSTGRES_PROBLEM"

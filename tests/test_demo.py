@@ -1,0 +1,137 @@
+"""The demo's three clients tell their stories, and every operation of the explorer runs on them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from graphiql.operations import Operation, load_operations
+from models.access import Role
+from resolvers.loaders.places import organization_by_slug
+from resolvers.principal import Principal
+from server.database import Database
+from server.demo import clients, record_client
+from tests.asking import Answer, ask
+
+COUNT = """
+query($slug: String!, $activity: ActivityFilter!, $knownAt: DateTime) {
+  organization(by: {slug: $slug}) { activeCount(activity: $activity, knownAt: $knownAt) { exact min max question } }
+}"""
+OPERATIONS = {operation.name: operation for operation in load_operations()}
+
+
+async def count(database: Database, slug: str, activity: dict[str, Any], known_at: str | None = None) -> dict[str, Any]:
+    answer = await ask(database, COUNT, slug=slug, activity=activity, knownAt=known_at)
+    assert not answer.errors
+    counted: dict[str, Any] = answer.data["organization"]["activeCount"]
+    return counted
+
+
+def cutoff_of(date: str) -> dict[str, Any]:
+    return {"activeAt": {"cutoffOf": date}}
+
+
+def during(first: str, last: str) -> dict[str, Any]:
+    return {"activeDuring": {"dates": {"from": first, "through": last}}}
+
+
+async def test_xtra_lease_had_403_active_at_the_cutoff_and_391_weeks_later(demo: Database) -> None:
+    at_the_cutoff = await count(demo, "xtra-lease", cutoff_of("2017-09-01"))
+    assert at_the_cutoff["exact"] == 403
+    assert at_the_cutoff["question"] == (
+        "Active at the billing cutoff of 2017-09-01 (00:00 America/Chicago, 2017-09-01 05:00:00 UTC), Xtra Lease"
+    )
+    assert (await count(demo, "xtra-lease", cutoff_of("2017-10-16")))["exact"] == 391
+
+
+async def test_the_403_were_known_at_the_time(demo: Database) -> None:
+    then = await count(demo, "xtra-lease", cutoff_of("2017-09-01"), known_at="2017-09-01T05:00:00Z")
+    assert then["exact"] == 403
+
+
+async def test_the_month_holds_who_joined_on_its_first_day_and_who_left_on_its_last(demo: Database) -> None:
+    names = """query($activity: ActivityFilter!) { organization(by: {slug: "xtra-lease"}) {
+      learners(activity: $activity, first: 100) { totalCount nodes { name activatedOn lastActiveOn } } } }"""
+    span = {"dates": {"from": "2017-09-01", "through": "2017-09-01"}}
+    joined = (await ask(demo, names, activity={"activatedWithin": span})).data["organization"]["learners"]
+    assert [node["activatedOn"] for node in joined["nodes"]] == ["2017-09-01"] * 2
+    span = {"dates": {"from": "2017-09-30", "through": "2017-09-30"}}
+    left = (await ask(demo, names, activity={"deactivatedWithin": span})).data["organization"]["learners"]
+    assert [node["lastActiveOn"] for node in left["nodes"]] == ["2017-09-30"] * 2
+
+
+async def test_lost_activation_dates_make_bounds_and_never_a_false_exact_number(demo: Database) -> None:
+    counted = await count(demo, "baptist-health-plan", cutoff_of("2017-09-01"))
+    assert (counted["exact"], counted["min"], counted["max"]) == (None, 244, 253)
+    assert (await count(demo, "baptist-health-plan", cutoff_of("2017-09-21")))["exact"] == 244
+
+
+async def test_who_left_and_returned_on_one_day_is_one_person(demo: Database) -> None:
+    assert (await count(demo, "glovis-america", during("2017-09-05", "2017-09-05")))["exact"] == 118
+    between = {"activeAt": {"at": "2017-09-05T20:00:00Z"}}
+    assert (await count(demo, "glovis-america", between))["exact"] == 117
+
+
+async def test_the_stories_are_the_same_on_postgresql(postgresql_database: Database) -> None:
+    for client in clients():
+        await postgresql_database.run(partial(record_client, client=client))
+    assert (await count(postgresql_database, "xtra-lease", cutoff_of("2017-09-01")))["exact"] == 403
+    assert (await count(postgresql_database, "xtra-lease", cutoff_of("2017-10-16")))["exact"] == 391
+    lost = await count(postgresql_database, "baptist-health-plan", cutoff_of("2017-09-01"))
+    assert (lost["min"], lost["max"]) == (244, 253)
+
+
+# ------------------------------------------------------------------------------------------- operations
+
+
+def test_every_operation_says_what_it_is_for() -> None:
+    assert len(OPERATIONS) > 10
+    assert all(operation.title and operation.description for operation in OPERATIONS.values())
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "CorrectAWindow"])
+async def test_each_operation_runs_with_the_variables_it_offers(demo: Database, name: str) -> None:
+    for before in BEFORE.get(name, ()):
+        refusals_of(await run(demo, OPERATIONS[before]))
+    assert refusals_of(await run(demo, OPERATIONS[name])) == []
+
+
+# A deactivation needs somebody active: the operations of this folder are meant to be run in their order.
+BEFORE = {"Deactivate": ["Activate"], "MoveTeam": ["Activate"]}
+
+
+async def run(database: Database, operation: Operation, principal: Principal | None = None) -> Answer:
+    who = principal or Principal(name="Support", role=Role.STAFF)
+    answer = await ask(database, operation.query, who, **operation.variables)
+    assert answer.errors == []
+    return answer
+
+
+def refusals_of(answer: Answer) -> list[Any]:
+    """What mutations of the answer refused; queries refuse nothing."""
+    payloads = (value for value in answer.data.values() if isinstance(value, dict) and "userErrors" in value)
+    return [error for payload in payloads for error in payload["userErrors"]]
+
+
+async def test_the_correction_runs_with_the_window_that_another_operation_shows(demo: Database) -> None:
+    shown = (await run(demo, OPERATIONS["OneLearner"])).data["organization"]["learners"]["nodes"][0]
+    window = shown["windows"]["nodes"][0]["id"]
+    correction = OPERATIONS["CorrectAWindow"]
+    given: Any = correction.variables["input"]
+    answer = await ask(demo, correction.query, input=given | {"window": window})
+    assert answer.errors == []
+    assert answer.data["activityWindowCorrect"]["changed"] is True
+
+
+async def test_an_operation_shows_an_administrator_only_their_own_organization(demo: Database) -> None:
+    staff = (await run(demo, OPERATIONS["OrganizationsAtAGlance"])).data["organizations"]
+    assert staff["totalCount"] == 3
+    async with demo.reading() as connection:
+        row = await organization_by_slug(connection, "glovis-america")
+    assert row is not None
+    administrator = Principal(name="Gail", role=Role.ORGANIZATION, organization_id=row.organization_id)
+    theirs = (await run(demo, OPERATIONS["OrganizationsAtAGlance"], administrator)).data["organizations"]
+    assert [node["slug"] for node in theirs["nodes"]] == ["glovis-america"]
+    assert theirs["totalCount"] == 1
