@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import orjson
 import strawberry
 from graphql import (
     DocumentNode,
@@ -32,6 +33,7 @@ from schema.errors import RequestErrorCode, RequestRefused, ShownError, log_erro
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 INTROSPECTION = {"__schema", "__type"}
+NUL, ESCAPED_NUL = "\0", "\\u0000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,7 @@ class Answer:
 
 def read_operation(asked: Asked, principal: Principal, most_tokens: int) -> Operation:
     """The operation that is meant. Raises GraphQLSyntaxError, or RequestRefused if it is unclear or not allowed."""
+    _refuse_nul(asked)
     document = parse(asked.query, max_lexical_tokens=most_tokens, max_comments=most_tokens)
     chosen = _chosen(document, asked.operation_name)
     if chosen.operation is OperationType.SUBSCRIPTION:
@@ -85,6 +88,12 @@ def read_operation(asked: Asked, principal: Principal, most_tokens: int) -> Oper
     if not may_introspect(principal) and _introspects(document):
         raise RequestRefused(RequestErrorCode.INTROSPECTION_REFUSED)
     return Operation(asked=asked, document=document, kind=chosen.operation)
+
+
+def _refuse_nul(asked: Asked) -> None:
+    """PostgreSQL keeps no text with a NUL in it, and no name or date has one."""
+    if NUL in asked.query or ESCAPED_NUL in asked.query or ESCAPED_NUL in orjson.dumps(asked.variables).decode():
+        raise RequestRefused(RequestErrorCode.MALFORMED_REQUEST, "No text may hold the character U+0000.")
 
 
 def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

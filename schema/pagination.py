@@ -99,7 +99,7 @@ def _position(cursor: str, of: str, field: str, kinds: Sequence[type]) -> Positi
         name, *position = orjson.loads(unpacked(cursor))
     except (ValueError, TypeError) as problem:
         raise BadCursor(field) from problem
-    if name != of or [type(part) for part in position] != list(kinds):
+    if name != of or [type(part) for part in position] != list(kinds) or any("\0" in str(part) for part in position):
         raise BadCursor(field)
     return tuple(position)
 

@@ -20,6 +20,8 @@ from resolvers.loaders.places import (
 )
 from resolvers.principal import Principal
 from schema.context import Info
+from schema.errors import RequestErrorCode
+from schema.execution import Schema
 from schema.fields import field
 from schema.history import HistoryMutation
 from schema.learners import Learner, Node
@@ -125,7 +127,7 @@ class Query:
     @field("Every code that a refusal may carry, what it means and what to do.")
     def error_codes(self) -> list[ErrorCodeEntry]:
         domains = sorted(name for name in vars(errors) if name.endswith("ErrorCode"))
-        codes: list[type[Enum]] = [getattr(errors, name) for name in domains]
+        codes: list[type[Enum]] = [RequestErrorCode, *(getattr(errors, name) for name in domains)]
         return [
             ErrorCodeEntry(code=code.name, domain=domain.__name__, meaning=code.value)
             for domain in codes
@@ -148,7 +150,7 @@ class Mutation(HistoryMutation):
     pass
 
 
-schema = strawberry.Schema(
+schema = Schema(
     Query,
     Mutation,
     types=[],

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import typer
-import uvicorn
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -32,6 +31,7 @@ from server.database import migrate as migrate_database
 from server.demo import prepare_demo, welcome
 from server.postgres import PostgresError, running_postgres
 from server.readiness import DatabaseNotReady, prepare_database
+from server.serving import serve as serve_on
 from server.settings import LOCAL_FOLDER, ROOT, Settings, SettingsError, shown, variable
 
 app = typer.Typer(
@@ -59,7 +59,6 @@ CHECKS = {
 }
 TEST_WORKERS = 2
 NO_TEST_RAN = 5
-STOP_SECONDS = 10
 
 
 class PortTakenError(Exception):
@@ -363,15 +362,7 @@ def serve_until_stopped(settings: Settings) -> None:
     """Serves on the settings' address. SIGTERM and Ctrl-C finish what is running, then stop."""
     with listening(settings.host, settings.port) as listener:
         print(f"Countersign answers at {address(settings)} — Ctrl-C stops it.", flush=True)
-        config = uvicorn.Config(
-            "server.app:create_app",
-            factory=True,
-            log_level=settings.log_level,
-            access_log=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-            server_header=False,
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+        serve_on(settings, listener)
 
 
 def listening(host: str, port: int) -> socket.socket:
