@@ -29,7 +29,7 @@ class Chart:
     last_day: str
     lowest: int
     highest: int
-    peak: tuple[float, float]
+    peak_day: str
     width: int = WIDTH
     height: int = HEIGHT
 
@@ -38,9 +38,8 @@ def chart_of(days: Sequence[Day], peak_day: str) -> Chart:
     lowest, highest = min(day["active"]["min"] for day in days), max(day["active"]["max"] for day in days)
     least = [_point(n, len(days), day["active"]["min"], lowest, highest) for n, day in enumerate(days)]
     most = [_point(n, len(days), day["active"]["max"], lowest, highest) for n, day in enumerate(days)]
-    peak = next((point for point, day in zip(least, days, strict=True) if day["day"] == peak_day), least[0])
     area = _points([*most, *reversed(least)]) if most != least else ""
-    return Chart(_points(least), area, days[0]["day"], days[-1]["day"], lowest, highest, peak)
+    return Chart(_points(least), area, days[0]["day"], days[-1]["day"], lowest, highest, peak_day)
 
 
 def _point(place: int, places: int, value: int, lowest: int, highest: int) -> tuple[float, float]:

@@ -72,6 +72,7 @@ class Peak(TypedDict):
 
 
 class Counted(TypedDict, total=False):
+    name: str
     activeCount: Count
     activitySeries: list[Day]
     activityPeak: Peak
@@ -117,12 +118,13 @@ class LearnersPage(Page):
         self.span = self._span()
 
     def _span(self) -> dict[str, str]:
-        """What the questions are asked of; without any dates this month so far, so that a first visit has an answer."""
-        span = {name: self.visit.text(name) for one in AskedOf for name in one.fields}
-        span["at"] = in_utc(span["at"])
-        if not any(span.values()):
-            span |= {"from": self.visit.today.replace(day=1).isoformat(), "through": self.visit.today.isoformat()}
-        return span
+        """What the questions are asked of. A field that the address does not have, as on a first visit or after another
+        question, gets a value that gives an answer: this month so far, or what the other question was asked of."""
+        given = {name: self.visit.text(name) for one in AskedOf for name in one.fields if name in self.visit.query}
+        today, day = self.visit.today, given.get("cutoffOf")
+        first = given.get("from", day or today.replace(day=1).isoformat())
+        others = {"from": first, "through": day or today.isoformat(), "cutoffOf": first, "at": ""}
+        return others | given | {"at": in_utc(given.get("at", ""))}
 
     @property
     def choice(self) -> Choice:
@@ -189,6 +191,8 @@ class LearnersPage(Page):
             "learners": learners,
             "rows": [_row(edge) for edge in learners["edges"]] if learners else [],
             "count": counted.get("activeCount"),
+            # The name of the team or library asked of, which may be beyond those that the form offers.
+            "place": counted.get("name"),
             "chart": self._chart(counted),
             "paging": self._paging(learners["pageInfo"]) if learners else {},
             "date_columns": DATE_COLUMNS,
@@ -229,7 +233,7 @@ class LearnersPage(Page):
 
     def _chart(self, counted: Counted) -> Chart | None:
         series, peak = counted.get("activitySeries"), counted.get("activityPeak")
-        return chart_of(series, peak["firstDate"]) if series and peak else None
+        return chart_of(series, peak["firstDate"]) if series and peak and peak["count"]["max"] else None
 
     def shown_as(self, name: str) -> tuple[str, str]:
         """The kind of a date's field and its value: what a date field cannot show is kept as the text it was."""
@@ -247,7 +251,7 @@ def _row(edge: Edge) -> dict[str, object]:
     answering = learner["windows"]["nodes"]
     dates: Dates = answering[0] if answering else learner
     return {
-        **{name: learner[name] for name in ("name", "email", "externalId", "department")},
+        **{name: learner[name] or "" for name in ("name", "email", "externalId", "department")},
         "dates": (dates["activatedOn"], dates["deactivatedOn"], dates["lastActiveOn"]),
         "certain": edge["certain"],
         "quality": QUALITIES[answering[0]["quality"]] if answering else "",

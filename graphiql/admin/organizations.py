@@ -48,10 +48,10 @@ class OrganizationsPage(Page):
 
 
 def paging_links(path: str, parameters: Mapping[str, str], info: PageInfo) -> dict[str, str]:
-    """Where the previous and the next page are, if there are any."""
-    links = {}
-    if info["hasPreviousPage"]:
-        links["previous"] = link(path, {**parameters, "before": info["startCursor"] or ""})
-    if info["hasNextPage"]:
-        links["next"] = link(path, {**parameters, "after": info["endCursor"] or ""})
-    return links
+    """Where the previous and the next page are; empty where there is none."""
+    before = info["startCursor"] if info["hasPreviousPage"] else None
+    after = info["endCursor"] if info["hasNextPage"] else None
+    return {
+        "previous": link(path, {**parameters, "before": before}) if before else "",
+        "next": link(path, {**parameters, "after": after}) if after else "",
+    }

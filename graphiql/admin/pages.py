@@ -148,4 +148,7 @@ def link(path: str, parameters: Mapping[str, str]) -> str:
 
 
 def explorer_link(operation: str, variables: Variables) -> str:
-    return link("/explorer", {"operation": operation, "variables": json.dumps(variables, ensure_ascii=False)})
+    return link(
+        "/explorer",
+        {"operation": operation, "variables": json.dumps(variables, ensure_ascii=False, separators=(",", ":"))},
+    )
