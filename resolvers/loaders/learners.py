@@ -192,13 +192,23 @@ def _belongs(
     return and_(
         PROFILE.c.organization_id == keys.c.organization_id,
         PROFILE.c.learner_id < keys.c.made_before,
-        _in_scope(keys, predicate, whole_organization),
+        _in_scope(keys, _implied_in_one(predicate) if in_two_scopes else predicate, whole_organization),
         answers_in_both(predicate, keys, PROFILE.c.learner_id, surely=False) if in_two_scopes else true(),
         _found_by_search() if searched else true(),
         PROFILE.c.department_key.in_(select(asked("departments", "name", texts=["name"]).c.name))
         if by_department
         else true(),
     )
+
+
+def _implied_in_one(predicate: Predicate | None) -> Predicate | None:
+    """What each of two scopes must answer with yes for what they share to answer so.
+
+    What is shared may start or end within the range where neither does: then both are active during it.
+    """
+    if predicate in (Predicate.ACTIVATED_WITHIN, Predicate.DEACTIVATED_WITHIN):
+        return Predicate.ACTIVE_DURING
+    return predicate
 
 
 def _in_scope(keys: CTE, predicate: Predicate | None, whole_organization: bool) -> ColumnElement[bool]:

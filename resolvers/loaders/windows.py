@@ -142,7 +142,10 @@ def answers_in_both(
         _later(shared.to_earliest, shared.from_earliest + 1),
         shared.to_latest,
     )
-    return exists(select(one.c.learner_id).where(meets, satisfies(predicate, inside, keys, surely=surely)))
+    both = select(one.c.learner_id).join(other, other.c.learner_id == one.c.learner_id)
+    shares = both.where(meets, satisfies(predicate, inside, keys, surely=surely))
+    # The windows are those of the one key that is asked about: without this, of all keys of the batch.
+    return exists(shares.correlate_except(one, other))
 
 
 def _later(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
