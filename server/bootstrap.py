@@ -75,9 +75,9 @@ def _needs(arguments: list[str], commands: set[str]) -> bool:
 
 
 def has_node() -> bool:
-    """Whether a Node that can build the explorer is on the PATH."""
+    """Whether a Node that can build the explorer is on the PATH, with the npm that some systems package apart."""
     node = shutil.which("node")
-    if not node:
+    if not node or not shutil.which("npm"):
         return False
     said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
     version = re.match(r"v(\d+)\.", said)

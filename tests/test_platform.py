@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 
 from server import bootstrap
 from server.bootstrap import ROOT, SetUpError
-from server.cli import PortTakenError, address, app, listening
+from server.cli import app
+from server.commands.serving import PortTakenError, address, listening
 from server.database import Database, migrate
 from server.settings import Settings, SettingsError
 

@@ -1,0 +1,96 @@
+"""`demo` and `serve`: a server until it is stopped."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from server.demo import prepare_demo, welcome
+from server.serving import serve as serve_on
+from server.settings import LOCAL_FOLDER, Settings, variable
+
+console = Console(highlight=False)
+
+Port = Annotated[int | None, typer.Option(help="Listen on this port instead of COUNTERSIGN_PORT (8000).")]
+Host = Annotated[str | None, typer.Option(help="Listen on this address instead of COUNTERSIGN_HOST (127.0.0.1).")]
+
+
+class PortTakenError(Exception):
+    """Something else listens on the port; the message says which, and how to choose another."""
+
+
+def demo(port: Port = None, host: Host = None) -> None:
+    """Prepare the demo data and serve it: the quickest way to see Countersign answer.
+
+    The data is made from a fixed seed into a local SQLite file, once; nothing else is needed.
+
+    Example: python3 -m server demo --port 8080
+    """
+    os.environ[variable("database_url")] = f"sqlite+aiosqlite:///{LOCAL_FOLDER / 'demo.db'}"
+    settings = chosen(host, port)
+    # The port first, so that nobody waits for data that then cannot be served.
+    listening(settings.host, settings.port).close()
+    secrets = prepare_demo(settings.database_url, console)
+    for line in welcome(public_address(settings), secrets):
+        console.print(line, soft_wrap=True)
+    serve_until_stopped(settings)
+
+
+def serve(port: Port = None, host: Host = None) -> None:
+    """Serve the database of COUNTERSIGN_DATABASE_URL until stopped; running requests are finished first.
+
+    Run `migrate` before the first start and after each update.
+
+    Example: COUNTERSIGN_DATABASE_URL=postgresql://me:secret@db/countersign python3 -m server serve
+    """
+    serve_until_stopped(chosen(host, port))
+
+
+def chosen(host: str | None, port: int | None) -> Settings:
+    """The settings, where the command's own options come before the environment."""
+    for name, value in (("host", host), ("port", port)):
+        if value is not None:
+            os.environ[variable(name)] = str(value)
+    return Settings.read()
+
+
+def serve_until_stopped(settings: Settings) -> None:
+    """Serves on the settings' address. SIGTERM and Ctrl-C finish what is running, then stop."""
+    with listening(settings.host, settings.port) as listener:
+        print(f"Countersign answers at {address(settings)} — Ctrl-C stops it.", flush=True)
+        serve_on(settings, listener)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as problem:
+        raise PortTakenError(_why_not(host, port, problem)) from problem
+
+
+def address(settings: Settings) -> str:
+    """Where a person on this machine finds it; an address that means every network is reached as localhost."""
+    host = "localhost" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/"
+
+
+def public_address(settings: Settings) -> str:
+    """Where people find it: the address they are given, or else this machine's."""
+    return f"{settings.public_url}/" if settings.public_url else address(settings)
+
+
+def _why_not(host: str, port: int, problem: OSError) -> str:
+    other = f"Choose another with --port 8080 or {variable('port')}=8080."
+    if problem.errno == errno.EADDRINUSE:
+        return f"port {port} is taken by another program. {other}"
+    if problem.errno == errno.EACCES:
+        return f"port {port} is reserved for administrators. {other}"
+    return (
+        f"cannot listen on {host} port {port} ({problem.strerror}). Is {variable('host')} an address of this machine?"
+    )
