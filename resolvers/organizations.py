@@ -38,7 +38,7 @@ async def create_organization(
     """A new client, with a clock and a scope of its own; the same again is refused by its slug."""
     principal.must_be_staff("add organizations")
     name, zone = named(new.name), known_zone(new.zone)
-    slug = new.slug or slug_of(name)
+    slug = slug_of(new.slug or name)
     taken = await session.scalar(select(Organization.id).where(Organization.slug == slug))
     if taken is not None:
         raise OrganizationError(OrganizationErrorCode.SLUG_TAKEN, f"Another organization has the slug {slug}.", "slug")

@@ -34,6 +34,8 @@ from schema.nodes import (
 )
 from schema.organizations import Organization, OrganizationSort, Search
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
+from schema.places import PlaceMutation
+from schema.roster import RosterMutation
 from schema.scalars import SCALARS, described
 
 described(Role, "What somebody may see and do.")
@@ -146,7 +148,7 @@ NO_ORGANIZATION = -1
 
 
 @strawberry.type
-class Mutation(HistoryMutation):
+class Mutation(PlaceMutation, HistoryMutation, RosterMutation):
     pass
 
 
