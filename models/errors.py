@@ -177,6 +177,7 @@ class RosterErrorCode(Enum):
     BATCH_TOO_LARGE = "A batch holds 1 to 250 rows. Send the others in the next one."
     BAD_IMPORT_ID = "An import id has 1 to 100 printable characters. It is chosen by whoever sends the rows."
     ROW_NUMBER_TAKEN = "A row number stands for one row. Give each row of a batch a number of its own, from 1."
+    NOT_COMPLETE = "Lines were refused, so the file does not name everybody. Mend them, then close who is absent."
     PREVIEW_CHANGED = "What would be closed is not what was previewed. Look at the new preview and confirm that one."
 
 

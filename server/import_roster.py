@@ -15,10 +15,19 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.errors import RosterError, RosterErrorCode
 from models.roster import RosterImportState
 from resolvers.principal import Principal
+from resolvers.roster.closing import (
+    ClosingPreview,
+    close_absent,
+    forget_matched,
+    organizations_matched,
+    preview_changed,
+    preview_closings,
+)
 from resolvers.roster.folding import fold, next_to_fold
 from resolvers.roster.lines import LineRefused, Refusal, Rows, Staged
 from resolvers.roster.reading import Cells, Reading, Survey, header, layout, rows, survey
@@ -28,6 +37,7 @@ from resolvers.roster.staging import (
     ImportRun,
     all_read,
     begin_import,
+    find_import,
     forget_import,
     know_organizations,
     stage,
@@ -45,6 +55,10 @@ class ImportOptions:
     reading: Reading = field(default_factory=Reading)
     # The zone of organizations that are made because the file names them; None makes none.
     new_organizations_in_zone: str | None = None
+    # The file names everybody of its teams; who is absent is no longer active from this day on.
+    complete_from: dt.date | None = None
+    # The digest of the preview of whom that closes; without it they are only previewed.
+    confirmed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +73,9 @@ class ImportSummary:
     rows_refused: int
     # Whether an earlier run was interrupted and this one went on from there.
     resumed: bool
+    # Of a file that is complete: whom it closes, or would close if its digest were confirmed.
+    closings: ClosingPreview | None = None
+    closed: int = 0
 
 
 async def import_file(
@@ -79,8 +96,13 @@ async def import_file(
     with _progress(console) as progress:
         if run.state is RosterImportState.STAGING:
             await _Staging(database, principal, run, reader, options, progress).all_of(path, found)
-        await _fold_all(database, now, run, progress)
-    done = await database.run(lambda session: finish_import(session, run.id))
+        await _fold_all(database, now, run, progress, keep_matched=options.complete_from is not None)
+        closings, closed = None, 0
+        try:
+            closings, closed = await _close_absent(database, now, run.id, options)
+        finally:
+            # A refused preview ends the run as well: what its lines say is recorded.
+            done = await database.run(partial(finish_import, import_id=run.id, is_news=closed > 0))
     return ImportSummary(
         import_id=done.id,
         lines_read=done.lines_read,
@@ -88,6 +110,8 @@ async def import_file(
         rows_unchanged=done.rows_unchanged,
         rows_refused=done.rows_refused,
         resumed=resumed,
+        closings=closings,
+        closed=closed,
     )
 
 
@@ -98,6 +122,7 @@ def _digest(found: Survey, options: ImportOptions) -> str:
         reading.date_format,
         reading.organization,
         options.new_organizations_in_zone,
+        options.complete_from,
     )
     return hashlib.sha256(f"{found.digest} {how!r}".encode()).hexdigest()
 
@@ -177,13 +202,52 @@ def read_lines(reader: Rows, chunk: Iterable[tuple[int, Cells]]) -> tuple[list[S
     return staged, refused
 
 
-async def _fold_all(database: Database, now: dt.datetime, run: ImportRun, progress: Report) -> None:
+async def _fold_all(
+    database: Database, now: dt.datetime, run: ImportRun, progress: Report, *, keep_matched: bool
+) -> None:
     progress.begin("Recording", None)
     last, done = 0, 0
     while organization_id := await database.run(partial(next_to_fold, import_id=run.id, after=last)):
-        folded = await database.run(partial(fold, now=now, run=run, organization_id=organization_id))
+        folded = await database.run(
+            partial(fold, now=now, run=run, organization_id=organization_id, keep_matched=keep_matched)
+        )
         last, done = organization_id, done + folded.rows_landed + folded.rows_unchanged + folded.rows_refused
         progress.reached(done)
+
+
+async def _close_absent(
+    database: Database, now: dt.datetime, import_id: int, options: ImportOptions
+) -> tuple[ClosingPreview | None, int]:
+    """Previews whom a complete file closes, and closes exactly those if that preview was confirmed."""
+    if options.complete_from is None:
+        return None, 0
+    day = options.complete_from
+    run = await database.run(partial(find_import, import_id=import_id))
+    try:
+        preview = await database.run(partial(preview_closings, run=run, first_day_inactive=day))
+        if options.confirmed not in {None, preview.digest}:
+            raise preview_changed()
+        closed = 0
+        for organization_id, digest in preview.parts if options.confirmed else ():
+            closed += await database.run(
+                partial(
+                    close_absent,
+                    now=now,
+                    run=run,
+                    organization_id=organization_id,
+                    first_day_inactive=day,
+                    previewed=digest,
+                )
+            )
+        return preview, closed
+    finally:
+        # Whatever came of it, the next run matches its lines anew.
+        await database.run(partial(_forget_all_matched, import_id=import_id))
+
+
+async def _forget_all_matched(session: AsyncSession, import_id: int) -> None:
+    for organization_id in await organizations_matched(session, import_id):
+        await forget_matched(session, import_id, organization_id)
 
 
 # -------------------------------------------------------------------------------------------- progress

@@ -53,13 +53,13 @@ def neutralised(cell: str) -> str:
     return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 
-async def finish_import(session: AsyncSession, import_id: int) -> ImportRun:
-    """The run is done. One that changed nothing and refused what the one before it refused is no news: it goes, and
-    what is returned says so under the id of the run before it.
+async def finish_import(session: AsyncSession, import_id: int, *, is_news: bool = False) -> ImportRun:
+    """The run is done. One that changed nothing (unless it is news otherwise) and refused what the one before it
+    refused goes again: there is nothing to report. What is returned then has the id of the run before it.
     """
     await session.execute(update(IMPORT).where(IMPORT.c.id == import_id).values(state=RosterImportState.DONE))
     run = await find_import(session, import_id)
-    former = await _same_run_before(session, run)
+    former = None if is_news else await _same_run_before(session, run)
     if former is None:
         return run
     await session.execute(delete(REFUSAL).where(REFUSAL.c.import_id == import_id))

@@ -50,7 +50,12 @@ class ImportRun:
 
 
 async def begin_import(
-    session: AsyncSession, principal: Principal, now: dt.datetime, digest: str, name: str
+    session: AsyncSession,
+    principal: Principal,
+    now: dt.datetime,
+    digest: str,
+    name: str,
+    state: RosterImportState = RosterImportState.STAGING,
 ) -> ImportRun:
     """The unfinished run of this digest, to be gone on with, or a new one."""
     await _forget_abandoned(session, now)
@@ -64,7 +69,7 @@ async def begin_import(
         "digest": digest,
         "name": name[:200],
         "actor": principal.name,
-        "state": RosterImportState.STAGING,
+        "state": state,
         "started_at": now,
         "lines_read": 0,
         "rows_landed": 0,

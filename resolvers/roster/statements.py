@@ -67,13 +67,13 @@ BELIEF_COLUMNS = [
 ]
 
 
-def _of_the_import(table: FromClause) -> ColumnElement[bool]:
+def of_the_import(table: FromClause) -> ColumnElement[bool]:
     return and_(table.c.organization_id == ORGANIZATION, table.c.import_id == IMPORT)
 
 
 @cache
 def unknown_teams() -> Select[Any]:
-    names = select(STAGED.c.team).where(_of_the_import(STAGED)).distinct().subquery("named")
+    names = select(STAGED.c.team).where(of_the_import(STAGED)).distinct().subquery("named")
     known = exists().where(
         SCOPE.c.organization_id == ORGANIZATION, SCOPE.c.kind == ScopeKind.TEAM, SCOPE.c.name == names.c.team
     )
@@ -144,7 +144,7 @@ def _with_learners() -> Select[Any]:
         .select_from(STAGED)
         .join(SCOPE, team)
         .outerjoin(profile, person)
-        .where(_of_the_import(STAGED))
+        .where(of_the_import(STAGED))
     )
 
 
@@ -157,7 +157,7 @@ def _otherwise(profile: FromClause, name: str) -> ColumnElement[bool]:
 def any_identity_twice() -> Select[Any]:
     return (
         select(MATCHED.c.learner_id)
-        .where(_of_the_import(MATCHED))
+        .where(of_the_import(MATCHED))
         .group_by(*(MATCHED.c[name] for name in IDENTITY))
         .having(func.count() > 1)
         .limit(1)
@@ -168,7 +168,7 @@ def _first_of_each() -> Any:
     """Of each identity that comes more than once, the first line and how many."""
     return (
         select(*(MATCHED.c[name] for name in IDENTITY), func.min(MATCHED.c.line).label("line"))
-        .where(_of_the_import(MATCHED))
+        .where(of_the_import(MATCHED))
         .group_by(*(MATCHED.c[name] for name in IDENTITY))
         .having(func.count() > 1)
         .subquery("first_line")
@@ -187,16 +187,14 @@ def refuse_contradictions() -> Insert:
         + literal(", with another end."),
         literal("Keep the line that is right."),
     ).where(
-        _of_the_import(MATCHED),
-        _of_the_import(first),
+        of_the_import(MATCHED),
+        of_the_import(first),
         *(MATCHED.c[name] == first_line.c[name] for name in IDENTITY),
         *(first.c[name] == first_line.c[name] for name in (*IDENTITY, "line")),
         MATCHED.c.to_at != first.c.to_at,
     )
     return (
-        insert(REFUSAL)
-        .from_select(["import_id", "line", "column", "problem", "mend"], rows)
-        .returning(REFUSAL.c.line)
+        insert(REFUSAL).from_select(["import_id", "line", "column", "problem", "mend"], rows).returning(REFUSAL.c.line)
     )
 
 
@@ -204,11 +202,11 @@ def refuse_contradictions() -> Insert:
 def drop_later_copies() -> ReturningDelete[int]:
     earlier = MATCHED.alias("earlier")
     is_later = exists().where(
-        _of_the_import(earlier),
+        of_the_import(earlier),
         *(earlier.c[name] == MATCHED.c[name] for name in IDENTITY),
         earlier.c.line < MATCHED.c.line,
     )
-    return delete(MATCHED).where(_of_the_import(MATCHED), is_later).returning(MATCHED.c.line)
+    return delete(MATCHED).where(of_the_import(MATCHED), is_later).returning(MATCHED.c.line)
 
 
 @cache
@@ -222,7 +220,7 @@ def count_matched() -> Select[Any]:
         "same": MATCHED.c.known_to == MATCHED.c.to_at,
     }
     columns = [func.coalesce(func.sum(case((test, 1), else_=0)), 0).label(name) for name, test in counts.items()]
-    return select(*columns).where(_of_the_import(MATCHED))
+    return select(*columns).where(of_the_import(MATCHED))
 
 
 # ---------------------------------------------------------------------------------------------- people
@@ -232,7 +230,7 @@ def count_matched() -> Select[Any]:
 def insert_learners() -> Insert:
     new = (
         select(ORGANIZATION, MATCHED.c.learner_id)
-        .where(_of_the_import(MATCHED), MATCHED.c.learner_id >= FIRST_LEARNER)
+        .where(of_the_import(MATCHED), MATCHED.c.learner_id >= FIRST_LEARNER)
         .distinct()
     )
     return insert(Learner.__table__).from_select(["organization_id", "id"], new)
@@ -243,7 +241,7 @@ def insert_profiles() -> Insert:
     """From the last line of each new learner; a cell that is empty there from the last line where it is not."""
     last = (
         select(MATCHED.c.learner_id, func.max(MATCHED.c.line).label("line"))
-        .where(_of_the_import(MATCHED), MATCHED.c.learner_id >= FIRST_LEARNER)
+        .where(of_the_import(MATCHED), MATCHED.c.learner_id >= FIRST_LEARNER)
         .group_by(MATCHED.c.learner_id)
         .subquery("last_line")
     )
@@ -252,7 +250,7 @@ def insert_profiles() -> Insert:
     rows = (
         select(ORGANIZATION, last.c.learner_id, STAGED.c.external_id, *cells)
         .select_from(last)
-        .join(STAGED, and_(_of_the_import(STAGED), STAGED.c.line == last.c.line))
+        .join(STAGED, and_(of_the_import(STAGED), STAGED.c.line == last.c.line))
         .order_by(last.c.learner_id)
     )
     return insert(PROFILE).from_select(["organization_id", "learner_id", "external_id", *said], rows)
@@ -268,8 +266,8 @@ def _said(name: str, learner_id: ColumnElement[int]) -> Any:
     return (
         select(staged.c[name])
         .select_from(lines)
-        .join(staged, and_(_of_the_import(staged), staged.c.line == lines.c.line))
-        .where(_of_the_import(lines), lines.c.learner_id == learner_id, staged.c[name] != "")
+        .join(staged, and_(of_the_import(staged), staged.c.line == lines.c.line))
+        .where(of_the_import(lines), lines.c.learner_id == learner_id, staged.c[name] != "")
         .order_by(lines.c.line.desc())
         .limit(1)
         .scalar_subquery()
@@ -278,12 +276,12 @@ def _said(name: str, learner_id: ColumnElement[int]) -> Any:
 
 @cache
 def anybody_told_otherwise() -> Select[Any]:
-    return select(MATCHED.c.line).where(_of_the_import(MATCHED), MATCHED.c.tells).limit(1)
+    return select(MATCHED.c.line).where(of_the_import(MATCHED), MATCHED.c.tells).limit(1)
 
 
 @cache
 def update_profiles() -> Update:
-    told = select(MATCHED.c.learner_id).where(_of_the_import(MATCHED), MATCHED.c.tells)
+    told = select(MATCHED.c.learner_id).where(of_the_import(MATCHED), MATCHED.c.tells)
     columns = [PROFILE.c[name] for said in SAID for name in (said, f"{said}_key")]
     return (
         update(PROFILE)
@@ -295,7 +293,7 @@ def update_profiles() -> Update:
 # ----------------------------------------------------------------------------------------------- facts
 
 
-def _last_belief(belief: FromClause) -> ColumnElement[bool]:
+def last_belief(belief: FromClause) -> ColumnElement[bool]:
     later = BELIEF.alias("later")
     return ~exists().where(
         later.c.organization_id == ORGANIZATION,
@@ -321,7 +319,7 @@ def _fact_made_by_hand(scope_id: ColumnElement[int]) -> Any:
             BELIEF.c.from_earliest == MATCHED.c.from_at,
             BELIEF.c.quality == Quality.EXACT,
             BELIEF.c.holds,
-            _last_belief(BELIEF),
+            last_belief(BELIEF),
             ~owned,
         )
         .scalar_subquery()
@@ -329,7 +327,7 @@ def _fact_made_by_hand(scope_id: ColumnElement[int]) -> Any:
 
 
 def _new_of_known() -> ColumnElement[bool]:
-    return and_(_of_the_import(MATCHED), MATCHED.c.known_to.is_(None), MATCHED.c.learner_id < FIRST_LEARNER)
+    return and_(of_the_import(MATCHED), MATCHED.c.known_to.is_(None), MATCHED.c.learner_id < FIRST_LEARNER)
 
 
 @cache
@@ -344,7 +342,7 @@ def adopt_activities() -> Update:
     """Likewise for activity; of several lines with one start the first team's adopts it."""
     other = MATCHED.alias("other")
     is_first = ~exists().where(
-        _of_the_import(other),
+        of_the_import(other),
         other.c.learner_id == MATCHED.c.learner_id,
         other.c.from_at == MATCHED.c.from_at,
         other.c.known_to.is_(None),
@@ -373,9 +371,9 @@ def _new_facts(part: Part) -> Select[Any]:
         MATCHED.c.from_latest,
         MATCHED.c.to_at,
         MATCHED.c.to_at,
-        _quality(MATCHED.c.from_at, MATCHED.c.from_latest),
+        quality_of(MATCHED.c.from_at, MATCHED.c.from_latest),
         true(),
-    ).where(_of_the_import(MATCHED), fact_id >= FIRST_FACT)
+    ).where(of_the_import(MATCHED), fact_id >= FIRST_FACT)
 
 
 def _fact(part: Part) -> tuple[ColumnElement[int], ColumnElement[int]]:
@@ -384,7 +382,7 @@ def _fact(part: Part) -> tuple[ColumnElement[int], ColumnElement[int]]:
     return MATCHED.c.membership_fact_id, MATCHED.c.team_id
 
 
-def _quality(from_earliest: ColumnElement[Any], from_latest: ColumnElement[Any]) -> ColumnElement[Any]:
+def quality_of(from_earliest: ColumnElement[Any], from_latest: ColumnElement[Any]) -> ColumnElement[Any]:
     """As `models.history.quality_of` says of bounds with one end."""
     return case(
         (from_earliest == from_latest, literal(Quality.EXACT, BELIEF.c.quality.type)),
@@ -410,7 +408,7 @@ def believe_otherwise(part: Part) -> Insert:
         said.c.from_latest,
         said.c.to_at,
         said.c.to_at,
-        _quality(said.c.from_earliest, said.c.from_latest),
+        quality_of(said.c.from_earliest, said.c.from_latest),
         true(),
     )
     return insert(BELIEF).from_select(BELIEF_COLUMNS, rows)
@@ -427,16 +425,16 @@ def _said_otherwise(part: Part) -> Select[Any]:
             scope_id.label("scope_id"),
             case((keeps_start, held.c.from_earliest), else_=MATCHED.c.from_at).label("from_earliest"),
             case(
-                (keeps_start, _earlier(held.c.from_latest, _before(MATCHED.c.to_at))),
-                (_was_active_once(held), _earlier(held.c.from_latest, MATCHED.c.from_latest)),
+                (keeps_start, earlier_one(held.c.from_latest, before_it(MATCHED.c.to_at))),
+                (_was_active_once(held), earlier_one(held.c.from_latest, MATCHED.c.from_latest)),
                 else_=MATCHED.c.from_latest,
             ).label("from_latest"),
             MATCHED.c.to_at,
         )
         .select_from(MATCHED)
-        .join(held, and_(held.c.organization_id == ORGANIZATION, held.c.fact_id == fact_id, _last_belief(held)))
+        .join(held, and_(held.c.organization_id == ORGANIZATION, held.c.fact_id == fact_id, last_belief(held)))
         .where(
-            _of_the_import(MATCHED),
+            of_the_import(MATCHED),
             fact_id < FIRST_FACT,
             or_(MATCHED.c.known_to.is_(None), MATCHED.c.known_to != MATCHED.c.to_at),
             or_(held.c.holds == false(), held.c.to_earliest != MATCHED.c.to_at, held.c.to_latest != MATCHED.c.to_at),
@@ -449,11 +447,11 @@ def _was_active_once(held: FromClause) -> ColumnElement[bool]:
     return and_(held.c.holds, held.c.from_earliest == BEGINNING, MATCHED.c.known_to == FOREVER)
 
 
-def _before(instant: ColumnElement[Any]) -> ColumnElement[Any]:
+def before_it(instant: ColumnElement[Any]) -> ColumnElement[Any]:
     return type_coerce(type_coerce(instant, BigInteger) - 1, Instant)
 
 
-def _earlier(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
+def earlier_one(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
     """LEAST and SQLite's MIN of two are not one spelling."""
     return case((one < other, one), else_=other)
 
@@ -461,7 +459,7 @@ def _earlier(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElemen
 @cache
 def insert_roster_lines() -> Insert:
     columns = ["organization_id", *IDENTITY, "to_at", "activity_fact_id", "membership_fact_id"]
-    rows = select(*(MATCHED.c[name] for name in columns)).where(_of_the_import(MATCHED), MATCHED.c.known_to.is_(None))
+    rows = select(*(MATCHED.c[name] for name in columns)).where(of_the_import(MATCHED), MATCHED.c.known_to.is_(None))
     return insert(LINE).from_select(columns, rows)
 
 
@@ -471,7 +469,7 @@ def correct_roster_lines() -> Update:
         update(LINE)
         .where(
             LINE.c.organization_id == ORGANIZATION,
-            _of_the_import(MATCHED),
+            of_the_import(MATCHED),
             *(LINE.c[name] == MATCHED.c[name] for name in IDENTITY),
             MATCHED.c.known_to != MATCHED.c.to_at,
         )
@@ -490,11 +488,11 @@ def _is_single() -> ColumnElement[bool]:
     """A new learner's only line, with both dates known: there is nothing to coalesce, meet or bound."""
     other = MATCHED.alias("other")
     return and_(
-        _of_the_import(MATCHED),
+        of_the_import(MATCHED),
         MATCHED.c.learner_id >= FIRST_LEARNER,
         MATCHED.c.from_at == MATCHED.c.from_latest,
         ~exists().where(
-            _of_the_import(other),
+            of_the_import(other),
             other.c.learner_id == MATCHED.c.learner_id,
             other.c.line != MATCHED.c.line,
         ),
@@ -515,7 +513,7 @@ def _learners_after(*which: ColumnElement[bool]) -> Select[Any]:
     return (
         select(MATCHED.c.learner_id)
         .where(
-            _of_the_import(MATCHED),
+            of_the_import(MATCHED),
             MATCHED.c.learner_id > bindparam("after", type_=BigInteger),
             _news(),
             *which,
