@@ -12,6 +12,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
+INPUT = strawberry.argument(description="What to do, in one object, so that fields can be added.")
+
+
 def given(value: T | None) -> T | None:
     """An argument that may have been left out: None then too."""
     return None if value is strawberry.UNSET else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Annotated
 
 import strawberry
 
@@ -25,7 +26,7 @@ from resolvers.history import (
 )
 from resolvers.loaders.places import ScopeKey
 from schema.context import Info
-from schema.fields import field, given, mutation
+from schema.fields import INPUT, field, given, mutation
 from schema.ids import decode_id
 from schema.learners import Learner
 from schema.nodes import OrganizationKey, keyed_organization, learner_by_key, window_row
@@ -240,7 +241,9 @@ class HistoryMutation:
         "Start a window of activity; a learner not yet known by the external id is made.",
         _refusals(LearnerActivatePayload),
     )
-    async def learner_activate(self, info: Info, input: LearnerActivateInput) -> LearnerActivatePayload:  # noqa: A002
+    async def learner_activate(
+        self, info: Info, input: Annotated[LearnerActivateInput, INPUT]
+    ) -> LearnerActivatePayload:  # noqa: A002
         asked = history.Activation(
             who=await who_of(info, input.learner),
             start=_start(input.start),
@@ -256,7 +259,9 @@ class HistoryMutation:
         "End the window of activity. Since when it lasted stays known, for ever.",
         _refusals(LearnerDeactivatePayload),
     )
-    async def learner_deactivate(self, info: Info, input: LearnerDeactivateInput) -> LearnerDeactivatePayload:  # noqa: A002
+    async def learner_deactivate(
+        self, info: Info, input: Annotated[LearnerDeactivateInput, INPUT]
+    ) -> LearnerDeactivatePayload:  # noqa: A002
         who, end, context = await who_of(info, input.learner), _end(input.end), info.context
         written = await context.write(lambda s: history.deactivate(s, context.principal, context.now, who, end))
         return LearnerDeactivatePayload(written=written)
@@ -265,7 +270,9 @@ class HistoryMutation:
         "Leave one team and join another at one instant; activity is untouched.",
         _refusals(LearnerMoveTeamPayload),
     )
-    async def learner_move_team(self, info: Info, input: LearnerMoveTeamInput) -> LearnerMoveTeamPayload:  # noqa: A002
+    async def learner_move_team(
+        self, info: Info, input: Annotated[LearnerMoveTeamInput, INPUT]
+    ) -> LearnerMoveTeamPayload:  # noqa: A002
         asked = history.Move(
             who=await who_of(info, input.learner),
             to_team=_place(input.to_team, "Team", "toTeam"),
@@ -280,7 +287,9 @@ class HistoryMutation:
         "Leave one organization and be active in another from the same instant on. Staff only.",
         _refusals(LearnerTransferPayload),
     )
-    async def learner_transfer(self, info: Info, input: LearnerTransferInput) -> LearnerTransferPayload:  # noqa: A002
+    async def learner_transfer(
+        self, info: Info, input: Annotated[LearnerTransferInput, INPUT]
+    ) -> LearnerTransferPayload:  # noqa: A002
         asked = history.Transfer(
             who=await who_of(info, input.learner),
             to_organization_id=(
@@ -298,7 +307,9 @@ class HistoryMutation:
         "Give access to a library.",
         _refusals(LibraryAccessGrantPayload),
     )
-    async def library_access_grant(self, info: Info, input: LibraryAccessGrantInput) -> LibraryAccessGrantPayload:  # noqa: A002
+    async def library_access_grant(
+        self, info: Info, input: Annotated[LibraryAccessGrantInput, INPUT]
+    ) -> LibraryAccessGrantPayload:  # noqa: A002
         who, library, start = (
             await who_of(info, input.learner),
             _place(input.library, "Library", "library"),
@@ -314,7 +325,9 @@ class HistoryMutation:
         "End access to a library; since when it lasted stays known.",
         _refusals(LibraryAccessRevokePayload),
     )
-    async def library_access_revoke(self, info: Info, input: LibraryAccessRevokeInput) -> LibraryAccessRevokePayload:  # noqa: A002
+    async def library_access_revoke(
+        self, info: Info, input: Annotated[LibraryAccessRevokeInput, INPUT]
+    ) -> LibraryAccessRevokePayload:  # noqa: A002
         who, library, end = (
             await who_of(info, input.learner),
             _place(input.library, "Library", "library"),
@@ -333,7 +346,7 @@ class HistoryMutation:
     async def activity_window_correct(
         self,
         info: Info,
-        input: ActivityWindowCorrectInput,  # noqa: A002
+        input: Annotated[ActivityWindowCorrectInput, INPUT],  # noqa: A002
     ) -> ActivityWindowCorrectPayload:
         asked = await _correction(info, input)
         context = info.context

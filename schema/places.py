@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Annotated
 
 import strawberry
 
@@ -10,7 +11,7 @@ from models.errors import OrganizationErrorCode
 from models.organizations import ScopeKind
 from resolvers.organizations import NewOrganization, create_organization, create_scope
 from schema.context import Info
-from schema.fields import given, mutation
+from schema.fields import INPUT, given, mutation
 from schema.nodes import OrganizationKey, keyed_organization, organization_by_id
 from schema.organizations import Library, Organization, P, Team
 from schema.payloads import Refusals
@@ -78,7 +79,7 @@ class PlaceMutation:
     async def organization_create(
         self,
         info: Info,
-        input: OrganizationCreateInput,  # noqa: A002
+        input: Annotated[OrganizationCreateInput, INPUT],  # noqa: A002
     ) -> OrganizationCreatePayload:
         new = NewOrganization(
             name=input.name, zone=input.billing_zone, cutoff=input.billing_cutoff, slug=given(input.slug)
@@ -89,11 +90,11 @@ class PlaceMutation:
         return OrganizationCreatePayload(organization=row and Organization.of(row))
 
     @mutation("Add a team to an organization.", _refusals(TeamCreatePayload))
-    async def team_create(self, info: Info, input: TeamCreateInput) -> TeamCreatePayload:  # noqa: A002
+    async def team_create(self, info: Info, input: Annotated[TeamCreateInput, INPUT]) -> TeamCreatePayload:  # noqa: A002
         return TeamCreatePayload(team=await _add(info, input.organization, input.name, Team))
 
     @mutation("Add a library to an organization.", _refusals(LibraryCreatePayload))
-    async def library_create(self, info: Info, input: LibraryCreateInput) -> LibraryCreatePayload:  # noqa: A002
+    async def library_create(self, info: Info, input: Annotated[LibraryCreateInput, INPUT]) -> LibraryCreatePayload:  # noqa: A002
         return LibraryCreatePayload(library=await _add(info, input.organization, input.name, Library))
 
 

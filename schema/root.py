@@ -81,11 +81,17 @@ class ErrorCodeEntry:
 @strawberry.type
 class Query:
     @field("The thing with this id; null if there is none, or it is not yours to see.")
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002  # as Relay names it
+    async def node(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The id.")],  # noqa: A002  # as Relay names it
+    ) -> Node | None:
         return await node_by_id(info, id)
 
     @field("The things with these ids, at most 100, in their order; null for each that is not there or not yours.")
-    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+    async def nodes(
+        self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(description="The ids.")]
+    ) -> list[Node | None]:
         if len(ids) > MOST_NODES:
             raise BadPageSize(f"At most {MOST_NODES} ids, not {len(ids)}.", "ids")
         return await asyncio.gather(*(node_by_id(info, given) for given in ids))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import strawberry
 
 from models.errors import RosterErrorCode
 from resolvers.roster.batches import Batch, BatchOutcome, BatchRow, import_batch
 from schema.context import Info
-from schema.fields import field, mutation
+from schema.fields import INPUT, field, mutation
 from schema.nodes import OrganizationKey, keyed_organization
 from schema.payloads import Refusals
 from schema.scalars import described
@@ -82,7 +84,7 @@ class RosterMutation:
         "Import up to 250 rows of a roster. A row sent again changes nothing; a row with another end is a correction.",
         [Refusals(RosterImportPayload, RosterUserError, RosterErrorCode)],
     )
-    async def roster_import(self, info: Info, input: RosterImportInput) -> RosterImportPayload:  # noqa: A002
+    async def roster_import(self, info: Info, input: Annotated[RosterImportInput, INPUT]) -> RosterImportPayload:  # noqa: A002
         organization = await keyed_organization(info, input.organization, "organization")
         batch = Batch(
             organization_id=organization.organization_id,

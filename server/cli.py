@@ -28,6 +28,7 @@ for command in (
     upkeep.settings,
     upkeep.migrate,
     upkeep.rebuild,
+    upkeep.schema,
     upkeep.postgres,
     upkeep.lock,
 ):

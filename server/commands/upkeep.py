@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from models.organizations import Organization
 from resolvers.rebuilding import rebuild_windows, windows_that_differ
+from schema.root import schema as countersign_schema
 from server.bootstrap_lock import write_lock
 from server.commands.database import in_database, with_database
 from server.database import Database, sketch_migration
@@ -87,6 +88,14 @@ async def _organizations(database: Database, slug: str | None) -> list[tuple[int
     async with database.reading() as connection:
         rows = await connection.execute(every if slug is None else every.where(Organization.slug == slug))
         return [(row.id, row.name) for row in rows]
+
+
+def schema() -> None:
+    """Print the GraphQL schema, as it is kept in schema/schema.graphql.
+
+    Example: python3 -m server schema > schema/schema.graphql
+    """
+    print(countersign_schema.as_str())
 
 
 def postgres(
