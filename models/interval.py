@@ -96,30 +96,20 @@ class Bounds:
         return cls(interval.start, interval.start, interval.end, interval.end)
 
     @classmethod
-    def within(
+    def possible(
         cls, from_earliest: dt.datetime, from_latest: dt.datetime, to_earliest: dt.datetime, to_latest: dt.datetime
     ) -> Bounds | None:
-        """These bounds less what no completion reaches; None if there is no completion."""
+        """Bounds of something that certainly was, so that it started before it ended: less what no completion
+        reaches, and None if there is no completion.
+        """
         if from_earliest > from_latest or to_earliest > to_latest or from_earliest >= to_latest:
             return None
-        may_be_empty = from_latest >= to_latest or to_earliest <= from_earliest
         return cls(
             from_earliest,
             min(from_latest, to_latest - MICROSECOND),
             max(to_earliest, from_earliest + MICROSECOND),
             to_latest,
-            may_be_empty,
         )
-
-    @classmethod
-    def possible(
-        cls, from_earliest: dt.datetime, from_latest: dt.datetime, to_earliest: dt.datetime, to_latest: dt.datetime
-    ) -> Bounds | None:
-        """Bounds of something that certainly was: a start is before an end, whatever the bounds let one believe."""
-        bounds = cls.within(from_earliest, from_latest, to_earliest, to_latest)
-        if bounds is None or not bounds.may_be_empty:
-            return bounds
-        return cls(bounds.from_earliest, bounds.from_latest, bounds.to_earliest, bounds.to_latest)
 
     @property
     def is_exact(self) -> bool:
@@ -136,21 +126,13 @@ class Bounds:
     def intersect(self, other: Bounds) -> Bounds | None:
         """What both have in common, in the completions in which they meet."""
         apart = self.from_latest >= other.to_earliest or other.from_latest >= self.to_earliest
-        common = Bounds.within(
+        common = Bounds.possible(
             max(self.from_earliest, other.from_earliest),
             max(self.from_latest, other.from_latest),
             min(self.to_earliest, other.to_earliest),
             min(self.to_latest, other.to_latest),
         )
-        if common is None:
-            return None
-        return Bounds(
-            common.from_earliest,
-            common.from_latest,
-            common.to_earliest,
-            common.to_latest,
-            apart or self.may_be_empty or other.may_be_empty,
-        )
+        return common and replace(common, may_be_empty=apart or self.may_be_empty or other.may_be_empty)
 
     def short_of_known_ends(self, known: Iterable[Interval]) -> Bounds:
         """These bounds, given that no completion spans the end of a known interval: there the learner had left."""

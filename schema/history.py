@@ -243,7 +243,7 @@ class HistoryMutation:
     )
     async def learner_activate(
         self, info: Info, input: Annotated[LearnerActivateInput, INPUT]
-    ) -> LearnerActivatePayload:  # noqa: A002
+    ) -> LearnerActivatePayload:
         asked = history.Activation(
             who=await who_of(info, input.learner),
             start=_start(input.start),
@@ -261,7 +261,7 @@ class HistoryMutation:
     )
     async def learner_deactivate(
         self, info: Info, input: Annotated[LearnerDeactivateInput, INPUT]
-    ) -> LearnerDeactivatePayload:  # noqa: A002
+    ) -> LearnerDeactivatePayload:
         who, end, context = await who_of(info, input.learner), _end(input.end), info.context
         written = await context.write(lambda s: history.deactivate(s, context.principal, context.now, who, end))
         return LearnerDeactivatePayload(written=written)
@@ -272,7 +272,7 @@ class HistoryMutation:
     )
     async def learner_move_team(
         self, info: Info, input: Annotated[LearnerMoveTeamInput, INPUT]
-    ) -> LearnerMoveTeamPayload:  # noqa: A002
+    ) -> LearnerMoveTeamPayload:
         asked = history.Move(
             who=await who_of(info, input.learner),
             to_team=_place(input.to_team, "Team", "toTeam"),
@@ -289,7 +289,7 @@ class HistoryMutation:
     )
     async def learner_transfer(
         self, info: Info, input: Annotated[LearnerTransferInput, INPUT]
-    ) -> LearnerTransferPayload:  # noqa: A002
+    ) -> LearnerTransferPayload:
         asked = history.Transfer(
             who=await who_of(info, input.learner),
             to_organization_id=(
@@ -309,7 +309,7 @@ class HistoryMutation:
     )
     async def library_access_grant(
         self, info: Info, input: Annotated[LibraryAccessGrantInput, INPUT]
-    ) -> LibraryAccessGrantPayload:  # noqa: A002
+    ) -> LibraryAccessGrantPayload:
         who, library, start = (
             await who_of(info, input.learner),
             _place(input.library, "Library", "library"),
@@ -327,7 +327,7 @@ class HistoryMutation:
     )
     async def library_access_revoke(
         self, info: Info, input: Annotated[LibraryAccessRevokeInput, INPUT]
-    ) -> LibraryAccessRevokePayload:  # noqa: A002
+    ) -> LibraryAccessRevokePayload:
         who, library, end = (
             await who_of(info, input.learner),
             _place(input.library, "Library", "library"),
@@ -346,7 +346,7 @@ class HistoryMutation:
     async def activity_window_correct(
         self,
         info: Info,
-        input: Annotated[ActivityWindowCorrectInput, INPUT],  # noqa: A002
+        input: Annotated[ActivityWindowCorrectInput, INPUT],
     ) -> ActivityWindowCorrectPayload:
         asked = await _correction(info, input)
         context = info.context

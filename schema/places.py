@@ -79,7 +79,7 @@ class PlaceMutation:
     async def organization_create(
         self,
         info: Info,
-        input: Annotated[OrganizationCreateInput, INPUT],  # noqa: A002
+        input: Annotated[OrganizationCreateInput, INPUT],
     ) -> OrganizationCreatePayload:
         new = NewOrganization(
             name=input.name, zone=input.billing_zone, cutoff=input.billing_cutoff, slug=given(input.slug)
@@ -90,11 +90,11 @@ class PlaceMutation:
         return OrganizationCreatePayload(organization=row and Organization.of(row))
 
     @mutation("Add a team to an organization.", _refusals(TeamCreatePayload))
-    async def team_create(self, info: Info, input: Annotated[TeamCreateInput, INPUT]) -> TeamCreatePayload:  # noqa: A002
+    async def team_create(self, info: Info, input: Annotated[TeamCreateInput, INPUT]) -> TeamCreatePayload:
         return TeamCreatePayload(team=await _add(info, input.organization, input.name, Team))
 
     @mutation("Add a library to an organization.", _refusals(LibraryCreatePayload))
-    async def library_create(self, info: Info, input: Annotated[LibraryCreateInput, INPUT]) -> LibraryCreatePayload:  # noqa: A002
+    async def library_create(self, info: Info, input: Annotated[LibraryCreateInput, INPUT]) -> LibraryCreatePayload:
         return LibraryCreatePayload(library=await _add(info, input.organization, input.name, Library))
 
 

@@ -84,7 +84,7 @@ class Query:
     async def node(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The id.")],  # noqa: A002  # as Relay names it
+        id: Annotated[strawberry.ID, strawberry.argument(description="The id.")],
     ) -> Node | None:
         return await node_by_id(info, id)
 

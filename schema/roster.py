@@ -84,7 +84,7 @@ class RosterMutation:
         "Import up to 250 rows of a roster. A row sent again changes nothing; a row with another end is a correction.",
         [Refusals(RosterImportPayload, RosterUserError, RosterErrorCode)],
     )
-    async def roster_import(self, info: Info, input: Annotated[RosterImportInput, INPUT]) -> RosterImportPayload:  # noqa: A002
+    async def roster_import(self, info: Info, input: Annotated[RosterImportInput, INPUT]) -> RosterImportPayload:
         organization = await keyed_organization(info, input.organization, "organization")
         batch = Batch(
             organization_id=organization.organization_id,

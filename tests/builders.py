@@ -163,7 +163,7 @@ class Tenant:
         self, predicate: Predicate, span: str, *, scope: int | None = None, known_at: dt.datetime | None = None
     ) -> Count:
         asked = self.asked(predicate, span)
-        question = Question(self.id, scope or self.id, asked.a, asked.b, self._known(known_at))
+        question = Question(self.id, scope or self.id, asked.a, asked.b, self.known_at(known_at))
         async with self.database.reading() as connection:
             return (await counts(connection, [question], predicate))[0]
 
@@ -172,7 +172,7 @@ class Tenant:
     ) -> list[str]:
         """Who answers the question with yes, in the order of their names."""
         asked = self.asked(predicate, span)
-        key = LearnersKey(self.id, scope or self.id, 0, asked.a, asked.b, self._known(known_at))
+        key = LearnersKey(self.id, scope or self.id, 0, asked.a, asked.b, self.known_at(known_at))
         whom = Whom(predicate=predicate, whole_organization=scope is None)
         async with self.database.reading() as connection:
             return [row.name for row in await learners_of(connection, [key], whom, LearnersPage(100))]
@@ -187,12 +187,13 @@ class Tenant:
     async def window_rows(
         self, learner_id: int, *, scope: int | None = None, known_at: dt.datetime | None = None
     ) -> Sequence[WindowRow]:
-        key = WindowsKey(self.id, scope or self.id, learner_id, 0, 0, self._known(known_at))
+        key = WindowsKey(self.id, scope or self.id, learner_id, 0, 0, self.known_at(known_at))
         async with self.database.reading() as connection:
             return await windows_of_learners(connection, [key], WindowsPage(None, 100))
 
-    def _known(self, known_at: dt.datetime | None) -> int:
-        return to_microseconds(known_at or self.now + dt.timedelta(days=1))
+    def known_at(self, moment: dt.datetime | None = None) -> int:
+        """A moment as the batches take it; one by which all was known if none is given."""
+        return to_microseconds(moment or self.now + dt.timedelta(days=1))
 
 
 def edge(text: str) -> Edge:
