@@ -99,7 +99,7 @@ class Sheet:
     """A CSV file as a spreadsheet program reads it: what it says of itself, its rows, and its last line."""
 
     def __init__(self, text: str) -> None:
-        lines = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
+        lines = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
         start = next(n for n, line in enumerate(lines) if line[0] == "name")
         self.about = {line[0]: line[1] for line in lines[:start]}
         self.rows = lines[start + 1 : -1]
