@@ -30,6 +30,7 @@ from resolvers.roster.batches import Batch, BatchOutcome, BatchRow, import_batch
 from resolvers.roster.lines import Refusal
 from resolvers.roster.reading import Reading
 from resolvers.roster.report import neutralised, refusals, report_as_csv
+from resolvers.roster.staging import know_organizations
 from server.database import Database
 from server.import_roster import ImportOptions, ImportSummary, import_file
 from tests.builders import STAFF, Tenant, organization
@@ -228,19 +229,19 @@ async def test_an_absent_row_means_nothing(roster: Roster) -> None:
 async def test_a_row_adopts_what_a_mutation_made_with_the_same_start(roster: Roster) -> None:
     team = await roster.tenant.team("Blue")
     learner_id = await roster.tenant.learner("2017-03-01..", team=team)
-    await roster.imports("Blue,learner-2,2017-03-01,2017-06-01")
-    assert await roster.learner("learner-2") == learner_id
-    assert await roster.facts("learner-2") == 2
-    assert await roster.windows("learner-2", "Blue") == ["2017-03-01..2017-05-31"]
+    await roster.imports("Blue,learner-1,2017-03-01,2017-06-01")
+    assert await roster.learner("learner-1") == learner_id
+    assert await roster.facts("learner-1") == 2
+    assert await roster.windows("learner-1", "Blue") == ["2017-03-01..2017-05-31"]
 
 
 async def test_two_teams_with_one_start_do_not_share_a_fact(roster: Roster) -> None:
     team = await roster.tenant.team("Blue")
     await roster.tenant.learner("2017-03-01..", team=team)
-    await roster.imports("Blue,learner-2,2017-03-01,", "Red,learner-2,2017-03-01,")
-    await roster.imports("Blue,learner-2,2017-03-01,2017-06-01")
-    assert await roster.windows("learner-2") == ["2017-03-01.."]
-    assert await roster.facts("learner-2") == 4
+    await roster.imports("Blue,learner-1,2017-03-01,", "Red,learner-1,2017-03-01,")
+    await roster.imports("Blue,learner-1,2017-03-01,2017-06-01")
+    assert await roster.windows("learner-1") == ["2017-03-01.."]
+    assert await roster.facts("learner-1") == 4
 
 
 async def test_a_learner_of_another_organization_with_the_same_external_id_is_another(roster: Roster) -> None:
@@ -398,7 +399,7 @@ WHOLE_FILES = {
     "a workbook": (b"PK\x03\x04\x14\x00", RosterErrorCode.NOT_TEXT, "workbook"),
     "UTF-16": ("team,external_id".encode("utf-16"), RosterErrorCode.NOT_TEXT, "UTF-16"),
     "binary": (b"\x00\x01\x02\x03\n", RosterErrorCode.NOT_TEXT, "binary"),
-    "missing columns": (b"team,id\n", RosterErrorCode.HEADER_MISSING, "--map external_id="),
+    "missing columns": (b"team,id\n", RosterErrorCode.HEADER_MISSING, "lacks .organization., .external_id.*--map"),
     "semicolons": (b"team;external_id;activated_on\n", RosterErrorCode.HEADER_MISSING, "commas"),
     "duplicate headers": (b"team,Team,external_id\n", RosterErrorCode.HEADER_DUPLICATE, "more than once"),
     "a huge line": (b"team,external_id\n" + b"x" * 70_000, RosterErrorCode.LINE_TOO_LONG, "Line 2 "),
@@ -578,7 +579,8 @@ MEANING = {
         FROM uncertain_activity_window u
         JOIN scope s ON s.organization_id = u.organization_id AND s.id = u.scope_id
         JOIN profile p ON p.organization_id = u.organization_id AND p.learner_id = u.learner_id""",
-    "beliefs": """SELECT p.external_id, s.name, b.from_earliest, b.from_latest, b.to_earliest, b.quality, b.holds
+    "beliefs": """SELECT p.external_id, s.name, b.from_earliest, b.from_latest, b.to_earliest, b.quality,
+            CASE WHEN b.holds THEN 1 ELSE 0 END
         FROM belief b JOIN scope s ON s.organization_id = b.organization_id AND s.id = b.scope_id
         JOIN profile p ON p.organization_id = b.organization_id AND p.learner_id = b.learner_id""",
     "profiles": "SELECT external_id, name, email, department, name_key, email_key, department_key FROM profile",
@@ -704,26 +706,21 @@ async def test_a_process_killed_outright_leaves_what_the_next_run_completes(rost
     assert await meaning(roster.database) == await undisturbed(roster, path)
 
 
-async def test_two_processes_do_not_read_one_file_at_once(roster: Roster, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = three_organizations(roster.folder)
-    monkeypatch.setattr(server.import_roster, "LINES_A_COMMIT", 100)
-    real = server.import_roster.stage
+async def test_two_processes_do_not_read_one_file_at_once(
+    postgresql_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite has one writer, so there the second process could not come in between here."""
+    path = three_organizations(tmp_path)
     inner: list[ImportSummary] = []
 
-    async def overtaken(session: AsyncSession, *args: object, **options: object) -> None:
-        await real(session, *args, **options)  # type: ignore[arg-type]
+    async def overtaken(session: AsyncSession, *args: object, **options: object) -> object:
+        monkeypatch.setattr(server.import_roster, "know_organizations", know_organizations)
+        inner.append(await import_file(postgresql_database, path, STAFF, NOW, OPTIONS))
+        return await know_organizations(session, *args, **options)  # type: ignore[arg-type]
 
-    async def overtake(session: AsyncSession, *args: object, **options: object) -> None:
-        monkeypatch.setattr(server.import_roster, "stage", overtaken)
-        await session.rollback()
-        inner.append(await import_file(roster.database, path, STAFF, NOW, OPTIONS))
-        await real(session, *args, **options)  # type: ignore[arg-type]
-
-    if roster.database.dialect == "sqlite":
-        pytest.skip("SQLite has one writer: the second process waits at the lock and then finds the same")
-    monkeypatch.setattr(server.import_roster, "stage", overtake)
+    monkeypatch.setattr(server.import_roster, "know_organizations", overtaken)
     with pytest.raises(RosterError) as refused:
-        await import_file(roster.database, path, STAFF, NOW, OPTIONS)
+        await import_file(postgresql_database, path, STAFF, NOW, OPTIONS)
     assert refused.value.code is RosterErrorCode.ALREADY_RUNNING
     assert inner[0].rows_landed > 0
 

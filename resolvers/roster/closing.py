@@ -93,8 +93,8 @@ class _Part:
     @property
     def parameters(self) -> dict[str, object]:
         return {
-            "organization_id": self.organization_id,
-            "import_id": self.import_id,
+            "tenant": self.organization_id,
+            "run": self.import_id,
             "closing_at": self.closing_at,
         }
 
@@ -213,7 +213,7 @@ def preview_changed() -> RosterError:
 async def _close(recording: Recording, part: _Part) -> None:
     """Learners are taken a chunk at a time: closed lines are absent no more, so the next chunk is the first again."""
     session = recording.session
-    parameters = {**part.parameters, "recorded_at": recording.recorded_at}
+    parameters = {**part.parameters, "act_at": recording.recorded_at}
     while learners := list(await session.scalars(_next_learners(), parameters)):
         chunk = {**parameters, "first": learners[0], "last": learners[-1]}
         for fact_id in ("activity_fact_id", "membership_fact_id"):

@@ -56,9 +56,9 @@ class Fold:
     @property
     def parameters(self) -> dict[str, object]:
         return {
-            "organization_id": self.recording.organization_id,
-            "import_id": self.run.id,
-            "recorded_at": self.recording.recorded_at,
+            "tenant": self.recording.organization_id,
+            "run": self.run.id,
+            "act_at": self.recording.recorded_at,
             "first_learner": self.first_learner,
             "first_fact": self.first_fact,
         }

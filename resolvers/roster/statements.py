@@ -1,7 +1,8 @@
 """The statements of a fold, each for all lines of one organization at once.
 
-Their parameters: organization_id and import_id say which lines; recorded_at is the act's; learners and facts from the
-keys first_learner and first_fact on are new.
+Their parameters: tenant (the organization) and run (the import) say which lines; act_at is when the act is recorded;
+learners and facts from the keys first_learner and first_fact on are new. None has the name of a column, since
+SQLAlchemy keeps these for the values of an UPDATE.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ from models.roster import MatchedLine, RosterLine, RosterRefusal, StagedLine
 
 Part = Literal["activity", "membership"]
 
-ORGANIZATION: BindParameter[int] = bindparam("organization_id", type_=BigInteger)
-IMPORT: BindParameter[int] = bindparam("import_id", type_=BigInteger)
-RECORDED_AT = bindparam("recorded_at", type_=Instant)
+ORGANIZATION: BindParameter[int] = bindparam("tenant", type_=BigInteger)
+IMPORT: BindParameter[int] = bindparam("run", type_=BigInteger)
+RECORDED_AT = bindparam("act_at", type_=Instant)
 FIRST_LEARNER: BindParameter[int] = bindparam("first_learner", type_=BigInteger)
 FIRST_FACT: BindParameter[int] = bindparam("first_fact", type_=BigInteger)
 STAGED = StagedLine.__table__
