@@ -6,7 +6,7 @@ All are idempotent by what they state: the same fact again changes nothing and s
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import insert, select, update
@@ -64,6 +64,9 @@ class PersonalData:
     name: str | None = None
     email: str | None = None
     department: str | None = None
+
+
+BLANK = PersonalData(name="", email="", department="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,20 +415,23 @@ async def _find_or_make(recording: Recording, who: Who, personal: PersonalData) 
         return found
     if not who.external_id or not who.external_id.strip():
         raise NotFound("learner", "learner")
-    return await make_learner(recording, who.external_id.strip(), personal)
+    return (await make_learners(recording, {who.external_id.strip(): personal}))[0]
 
 
-async def make_learner(recording: Recording, external_id: str, personal: PersonalData) -> int:
-    """A learner of whom nothing is held yet."""
-    learner_id = recording.keys.take()
+async def make_learners(recording: Recording, people: Mapping[str, PersonalData]) -> list[int]:
+    """Learners of whom nothing is held yet, by their external ids; in their order."""
+    first = recording.keys.take(len(people))
+    made = list(range(first, first + len(people)))
     key = {"organization_id": recording.organization_id}
-    await recording.session.execute(insert(Learner).values(**key, id=learner_id))
-    blank = PersonalData(name="", email="", department="")
-    row = _profile_values(replace(blank, **_given(personal)))
-    await recording.session.execute(
-        insert(Profile).values(**key, learner_id=learner_id, external_id=external_id, **row)
-    )
-    return learner_id
+    await recording.session.execute(insert(Learner), [key | {"id": learner_id} for learner_id in made])
+    profiles = [
+        key
+        | {"learner_id": learner_id, "external_id": external_id}
+        | _profile_values(replace(BLANK, **_given(personal)))
+        for learner_id, (external_id, personal) in zip(made, people.items(), strict=True)
+    ]
+    await recording.session.execute(insert(Profile), profiles)
+    return made
 
 
 async def _update_profile(recording: Recording, learner_id: int, personal: PersonalData) -> None:

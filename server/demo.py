@@ -34,11 +34,10 @@ from models.interval import (
     BillingCalendar,
     Bounds,
     Interval,
-    days,
     first_instant,
 )
 from models.organizations import Organization, ScopeKind
-from resolvers.history import PersonalData, make_learner
+from resolvers.history import PersonalData, make_learners
 from resolvers.organizations import NewOrganization, calendars, create_organization, create_scope
 from resolvers.principal import Principal
 from resolvers.recording import begin_recording, end_recording, held_of, record_all
@@ -169,7 +168,8 @@ def _friday(dice: random.Random, first: str, last: str) -> dt.date:
 
 def _weekday(dice: random.Random, weekday: int, first: dt.date, last: dt.date) -> dt.date:
     """People come on Mondays and leave on Fridays, which also keeps the days on which something is learned few."""
-    return dice.choice([one for one in days(first, last) if one.weekday() == weekday])
+    earliest = first + (weekday - first.weekday()) % 7 * DAY
+    return earliest + 7 * DAY * dice.randrange((last - earliest).days // 7 + 1)
 
 
 # -------------------------------------------------------------------------------------------- recording
@@ -275,12 +275,13 @@ async def record_client(session: AsyncSession, client: Client) -> None:
 async def _make_learners(session: AsyncSession, organization_id: int, client: Client) -> list[int]:
     recording = await begin_recording(session, organization_id, BEFORE_ALL)
     dice = random.Random(f"{SEED} {client.name}")  # noqa: S311  # made-up names
-    made = []
+    people: dict[str, PersonalData] = {}
     for number, story in enumerate(client.stories, start=1):
         first, last = dice.choice(FIRST_NAMES.split()), dice.choice(LAST_NAMES.split())
         email = f"{first}.{last}.{number}@{client.domain}".lower()
         personal = PersonalData(name=f"{first} {last}", email=email, department=story.team)
-        made.append(await make_learner(recording, f"{client.domain.split('.')[0].upper()}-{number:04}", personal))
+        people[f"{client.domain.split('.')[0].upper()}-{number:04}"] = personal
+    made = await make_learners(recording, people)
     await end_recording(recording)
     return made
 
