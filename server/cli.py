@@ -7,7 +7,7 @@ import sys
 import typer
 
 from models.errors import DomainError
-from server.commands import checks, serving, tokens, upkeep
+from server.commands import checks, rosters, serving, tokens, upkeep
 from server.commands.serving import PortTakenError
 from server.postgres import PostgresError
 from server.readiness import DatabaseNotReady
@@ -25,6 +25,8 @@ app = typer.Typer(
 for command in (
     serving.demo,
     serving.serve,
+    rosters.import_roster,
+    rosters.export,
     upkeep.settings,
     upkeep.migrate,
     upkeep.rebuild,
