@@ -102,10 +102,10 @@ async def _import(database: Database, file: Path, options: ImportOptions, report
 
 def told(summary: ImportSummary, report: Path | None) -> list[str]:
     """What an import did, in lines for a person."""
-    lines = [
-        f"{summary.lines_read:,} lines read{' (going on where it was interrupted)' if summary.resumed else ''}: "
-        f"{summary.rows_landed:,} landed, {summary.rows_unchanged:,} unchanged, {summary.rows_refused:,} refused."
-    ]
+    how = " (going on where it was interrupted)" if summary.resumed else ""
+    landed, unchanged, refused = summary.rows_landed, summary.rows_unchanged, summary.rows_refused
+    counts = f"{landed:,} landed, {unchanged:,} unchanged, {refused:,} refused"
+    lines = [f"{summary.lines_read:,} lines read{how}: {counts}."]
     if summary.rows_refused:
         where = f"See {report}." if report else "Run again with --report refused.csv to see which, and what to do."
         lines.append(f"The refused lines changed nothing. {where}")
@@ -118,9 +118,8 @@ def _closings(preview: ClosingPreview, closed: int) -> list[str]:
     lines = [f"The file does not name {preview.count:,} memberships of its teams, which it would close:"]
     for one in preview.first[:MOST_SHOWN]:
         held = "still active" if one.to_at == FOREVER else f"held to end {one.to_at:%Y-%m-%d %H:%M} UTC"
-        lines.append(
-            f"  {one.organization} · {one.team} · {one.external_id}: {held}, would end {one.closes_at:%Y-%m-%d %H:%M} UTC"
-        )
+        who = f"{one.organization} · {one.team} · {one.external_id}"
+        lines.append(f"  {who}: {held}, would end {one.closes_at:%Y-%m-%d %H:%M} UTC")
     if preview.count > MOST_SHOWN:
         lines.append(f"  … and {preview.count - MOST_SHOWN:,} more")
     return [*lines, f"Nothing is closed yet. To close exactly these, run again with --confirm {preview.digest}"]
