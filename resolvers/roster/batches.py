@@ -90,7 +90,7 @@ async def import_batch(session: AsyncSession, principal: Principal, now: dt.date
     if staged:
         await write_staged(session, staged)
         await fold(session, now, run, batch.organization_id, keep_matched=True)
-        await _answer(session, run, batch, {row.line for row in staged})
+        await _answer(session, run, batch, {line for _, _, line, *_ in staged})
     await _count_refused(session, run)
     return await _outcome(session, run, batch)
 

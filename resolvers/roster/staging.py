@@ -22,14 +22,14 @@ from models.organizations import Organization
 from models.roster import MatchedLine, RosterImport, RosterImportState, RosterRefusal, StagedLine
 from resolvers.organizations import NewOrganization, calendars, create_organization
 from resolvers.principal import Principal
-from resolvers.roster.lines import LineRefused, Refusal, Staged
+from resolvers.roster.lines import STAGED_COLUMNS, LineRefused, Refusal, Staged
 
 IMPORT = RosterImport.__table__
 STAGED = StagedLine.__table__
 ABANDONED_AFTER = dt.timedelta(days=7)
 STAGE_ON_SQLITE = (
-    f"INSERT INTO {STAGED.name} ({', '.join(Staged._fields)}) "  # noqa: S608 (our own names)
-    f"VALUES ({', '.join('?' * len(Staged._fields))})"
+    f"INSERT INTO {STAGED.name} ({', '.join(STAGED_COLUMNS)}) "  # noqa: S608 (our own names)
+    f"VALUES ({', '.join('?' * len(STAGED_COLUMNS))})"
 )
 
 
@@ -145,7 +145,7 @@ async def write_staged(session: AsyncSession, staged: Sequence[Staged]) -> None:
     if isinstance(driver, aiosqlite.Connection):
         await driver.executemany(STAGE_ON_SQLITE, staged)
     else:
-        await driver.copy_records_to_table(STAGED.name, records=staged, columns=Staged._fields)
+        await driver.copy_records_to_table(STAGED.name, records=staged, columns=STAGED_COLUMNS)
 
 
 def _driver(raw: Any) -> DBAPIConnection | None:

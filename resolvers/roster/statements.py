@@ -18,6 +18,7 @@ from sqlalchemy import (
     Insert,
     Select,
     String,
+    Subquery,
     Update,
     and_,
     bindparam,
@@ -481,55 +482,56 @@ def correct_roster_lines() -> Update:
 # --------------------------------------------------------------------------------------------- windows
 
 
-def _news() -> ColumnElement[bool]:
-    return or_(MATCHED.c.known_to.is_(None), MATCHED.c.known_to != MATCHED.c.to_at)
-
-
-def _is_single() -> ColumnElement[bool]:
-    """A new learner's only line, with both dates known: there is nothing to coalesce, meet or bound."""
-    other = MATCHED.alias("other")
-    return and_(
-        of_the_import(MATCHED),
-        MATCHED.c.learner_id >= FIRST_LEARNER,
-        MATCHED.c.from_at == MATCHED.c.from_latest,
-        ~exists().where(
-            of_the_import(other),
-            other.c.learner_id == MATCHED.c.learner_id,
-            other.c.line != MATCHED.c.line,
-        ),
+def _single_lines() -> Subquery:
+    """New learners' only lines, with both dates known: there is nothing to coalesce, meet or bound. Found in one pass
+    along the key, which groups nothing anew.
+    """
+    only = {name: func.min(MATCHED.c[name]).label(name) for name in ("team_id", "from_at", "to_at")}
+    return (
+        select(MATCHED.c.learner_id, *only.values())
+        .where(of_the_import(MATCHED), MATCHED.c.learner_id >= FIRST_LEARNER)
+        .group_by(MATCHED.c.learner_id)
+        .having(func.count() == 1, func.min(MATCHED.c.from_at) == func.min(MATCHED.c.from_latest))
+        .subquery("single")
     )
 
 
 @cache
 def add_windows_of_single_lines() -> Insert:
     columns = ["organization_id", "scope_id", "learner_id", "from_at", "to_at", "known_from"]
+    single = _single_lines()
     parts = (
-        select(ORGANIZATION, scope_id, *(MATCHED.c[name] for name in columns[2:5]), RECORDED_AT).where(_is_single())
-        for scope_id in (ORGANIZATION, MATCHED.c.team_id)
+        select(ORGANIZATION, scope_id, *(single.c[name] for name in columns[2:5]), RECORDED_AT)
+        for scope_id in (ORGANIZATION, single.c.team_id)
     )
     return insert(Window.__table__).from_select(columns, union_all(*parts))
 
 
-def _learners_after(*which: ColumnElement[bool]) -> Select[Any]:
+@cache
+def new_learners_after() -> Select[Any]:
+    """Those with several lines, or one without a start: the others have their windows already."""
     return (
         select(MATCHED.c.learner_id)
-        .where(
-            of_the_import(MATCHED),
-            MATCHED.c.learner_id > bindparam("after", type_=BigInteger),
-            _news(),
-            *which,
-        )
-        .distinct()
+        .where(of_the_import(MATCHED), MATCHED.c.learner_id > bindparam("after", type_=BigInteger))
+        .group_by(MATCHED.c.learner_id)
+        .having(or_(func.count() > 1, func.min(MATCHED.c.from_at) != func.min(MATCHED.c.from_latest)))
         .order_by(MATCHED.c.learner_id)
         .limit(bindparam("most", type_=BigInteger))
     )
 
 
 @cache
-def new_learners_after() -> Select[Any]:
-    return _learners_after(~_is_single())
-
-
-@cache
 def known_learners_after() -> Select[Any]:
-    return _learners_after(MATCHED.c.learner_id < FIRST_LEARNER)
+    """Those of whom a line said something new."""
+    return (
+        select(MATCHED.c.learner_id)
+        .where(
+            of_the_import(MATCHED),
+            MATCHED.c.learner_id > bindparam("after", type_=BigInteger),
+            MATCHED.c.learner_id < FIRST_LEARNER,
+            or_(MATCHED.c.known_to.is_(None), MATCHED.c.known_to != MATCHED.c.to_at),
+        )
+        .distinct()
+        .order_by(MATCHED.c.learner_id)
+        .limit(bindparam("most", type_=BigInteger))
+    )
