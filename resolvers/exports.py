@@ -295,7 +295,9 @@ def _known(earliest: int, latest: int) -> dt.datetime | None:
 
 
 async def write_learners(stream: TextIO, reading: Reading, export: LearnersExport) -> None:
-    """Writes the whole file. What breaks on the way is raised once the file says that it is not whole."""
+    """Writes the whole file to a stream opened as UTF-8 with newline="", as csv ends its lines itself. What breaks on
+    the way is raised once the file says that it is not whole.
+    """
     async for text in csv_of(reading, export):
         stream.write(text)
 
