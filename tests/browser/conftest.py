@@ -76,23 +76,6 @@ def expected_console_errors() -> list[str]:
     return []
 
 
-@pytest.fixture
-async def browser_page(browser: Browser, expected_console_errors: list[str]) -> AsyncIterator[Page]:
-    """A fresh page, without cookies or storage."""
-    context = await browser.new_context(viewport=SIZE, service_workers="block")  # type: ignore[arg-type]
-    foreign_requests = await refuse_other_hosts(context)
-    errors: list[str] = []
-    page = await context.new_page()
-    page.on("console", lambda message: errors.append(console_line(message)) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(f"uncaught: {error}"))
-    yield page
-    # What is cut off by the closing, such as a worker that still loads, is no error of the page.
-    unexpected = [error for error in errors if not any(part in error for part in expected_console_errors)]
-    await context.close()
-    assert foreign_requests == []
-    assert unexpected == []
-
-
 async def refuse_other_hosts(context: BrowserContext) -> list[str]:
     """Aborts every request to another host, WebSockets and workers' included; the list grows with their addresses."""
     refused: list[str] = []
@@ -156,3 +139,19 @@ async def served() -> AsyncIterator[Served]:
             return await stack.enter_async_context(running(app))
 
         yield serve
+
+
+@pytest.fixture
+async def browser_page(browser: Browser, served: Served, expected_console_errors: list[str]) -> AsyncIterator[Page]:
+    """A fresh page, without cookies or storage. It asks for `served` so as to be closed before what serves it is."""
+    context = await browser.new_context(viewport=SIZE, service_workers="block")  # type: ignore[arg-type]
+    foreign_requests = await refuse_other_hosts(context)
+    errors: list[str] = []
+    page = await context.new_page()
+    page.on("console", lambda message: errors.append(console_line(message)) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(f"uncaught: {error}"))
+    yield page
+    await context.close()
+    unexpected = [error for error in errors if not any(part in error for part in expected_console_errors)]
+    assert foreign_requests == []
+    assert unexpected == []
