@@ -10,7 +10,7 @@ import pytest
 from models.activity import Predicate
 from models.errors import DateOutOfRange, DayDoesNotExist, EmptyRange, KnownAtInFuture, RangeTooLong
 from models.history import Change
-from models.interval import FOREVER, UTC, BillingCalendar
+from models.interval import BEGINNING_US, FOREVER, UTC, BillingCalendar
 from resolvers.activity import (
     ActivityQuestion,
     At,
@@ -368,6 +368,14 @@ async def test_settling_an_earlier_time_moves_no_clock_back(database: Database) 
 
 def open_from(tenant: Tenant, day: str) -> Change:
     return known(tenant, tenant.id, f"{day}..")
+
+
+async def test_an_organization_of_which_nothing_was_recorded_lists_nobody(database: Database) -> None:
+    tenant = await organization(database)
+    key = LearnersKey(tenant.id, tenant.id, 0, 0, 0, BEGINNING_US)
+    async with database.reading() as connection:
+        assert await learners_of(connection, [key], Who(), LearnersPage(10)) == []
+        assert await learner_totals(connection, [key], Who()) == [0]
 
 
 async def test_a_learner_is_listed_only_from_when_we_knew_of_them(database: Database) -> None:

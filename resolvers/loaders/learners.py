@@ -32,6 +32,7 @@ from models.interval import from_microseconds
 from models.keys import Keys
 from models.learners import Learner, Profile
 from resolvers.loaders.windows import (
+    WindowsKey,
     answers_exactly,
     answers_in_both,
     answers_uncertainly,
@@ -41,6 +42,8 @@ from resolvers.loaders.windows import (
 PROFILE = Profile.__table__
 BELIEF = Belief.__table__
 LEARNER = Learner.__table__
+# An organization of which nothing was recorded is known until BEGINNING, long before any key.
+SMALLEST_KEY = -(1 << 63)
 
 
 class LearnerOrder(Enum):
@@ -65,6 +68,11 @@ class LearnersKey(NamedTuple):
     a: int
     b: int
     known_at: int
+
+
+def windows_key(key: LearnersKey, learner_id: int) -> WindowsKey:
+    """The windows of a learner of a list, where and as the list asks."""
+    return WindowsKey(key.organization_id, key.scope_id, learner_id, key.a, key.b, key.known_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +143,7 @@ def _parameters(keys: Sequence[LearnersKey], who: Who) -> dict[str, object]:
 
 def _made_before(known_at: int) -> int:
     """Keys tell when they were made: those below this one were made by the recorded time."""
-    return Keys(from_microseconds(known_at + 1)).take()
+    return max(Keys(from_microseconds(known_at + 1)).take(), SMALLEST_KEY)
 
 
 @lru_cache
