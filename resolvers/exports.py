@@ -15,7 +15,6 @@ from typing import Protocol, TextIO, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from models.activity import Predicate
 from models.errors import NotFound
 from models.interval import BEGINNING_US, FOREVER_US, BillingCalendar, from_microseconds, to_microseconds
 from models.organizations import ScopeKind
@@ -28,6 +27,7 @@ from resolvers.loaders.learners import (
     Who,
     learner_totals,
     learners_of,
+    windows_key,
 )
 from resolvers.loaders.places import OrganizationRow, ScopeKey, ScopeRow, organization_by_slug, scopes_by_id
 from resolvers.loaders.registry import Reading
@@ -35,7 +35,6 @@ from resolvers.loaders.windows import (
     Count,
     Question,
     WindowRow,
-    WindowsKey,
     WindowsPage,
     counts,
     windows_of_learners,
@@ -49,8 +48,8 @@ HEADER = (
     *("activated_on", "deactivated_on", "last_active_on", "certain", "window_quality"),
 )
 ABOUT_DATES = (
-    "of the latest window of activity that answers the question (of the latest one, if only the membership or access "
-    "does); local days of the zone; empty while a window is open, or if the date was lost"
+    "of the latest window that answers the question (of a team while a member, of a library while having access); "
+    "local days of the zone; empty while a window is open, or if the date was lost"
 )
 INCOMPLETE = "INCOMPLETE: this file is not whole. Download it again."
 # Spreadsheet programs take a file for UTF-8 only if it begins with this.
@@ -249,22 +248,9 @@ async def _pages(reading: Reading, export: LearnersExport) -> AsyncIterator[list
 async def _answering_windows(
     connection: AsyncConnection, export: LearnersExport, learners: Sequence[LearnerRow]
 ) -> dict[int, WindowRow]:
-    """Of each learner the latest window that answers the question, or else the latest one."""
-    ids = [learner.learner_id for learner in learners]
-    found = await _latest_windows(connection, export, export.who.predicate, ids)
-    others = [learner_id for learner_id in ids if learner_id not in found]
-    return (await _latest_windows(connection, export, None, others) if others else {}) | found
-
-
-async def _latest_windows(
-    connection: AsyncConnection, export: LearnersExport, predicate: Predicate | None, learner_ids: Iterable[int]
-) -> dict[int, WindowRow]:
-    key = export.key
-    keys = [
-        WindowsKey(key.organization_id, key.organization_id, learner_id, key.a, key.b, key.known_at)
-        for learner_id in learner_ids
-    ]
-    rows = await windows_of_learners(connection, keys, WindowsPage(predicate, 1, newest_first=True))
+    """Of each learner the latest window that answers the question, where it is asked."""
+    keys = [windows_key(export.key, learner.learner_id) for learner in learners]
+    rows = await windows_of_learners(connection, keys, WindowsPage(export.who.predicate, 1, newest_first=True))
     return {row.learner_id: row for row in rows}
 
 

@@ -362,6 +362,13 @@ class LearnerEdge:
     certain: bool = strawberry.field(
         description="Whether the answer is yes whatever the lost dates were; false if it only may be."
     )
+    asked: strawberry.Private[tuple[WindowsKey, WindowsPage]]
+
+    @field("The latest window that answers the question, where it was asked: of a team's list, while a member.")
+    async def window(self, info: Info) -> ActivityWindow | None:
+        key, page = self.asked
+        rows: list[WindowRow] = await info.context.loaders.rows(windows_of_learners, page).load(key)
+        return ActivityWindow(row=rows[0], organization_row=self.node.organization_row) if rows else None
 
 
 @strawberry.type(description="A page of learners, and the question that it answers.")

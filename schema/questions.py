@@ -121,14 +121,6 @@ def count_of(count: Count, question: str) -> ActivityCount:
     return ActivityCount(exact=exact, min=count.least, max=count.most, question=question)
 
 
-@strawberry.type(description="One day of a series.")
-class ActivityDay:
-    day: dt.date = strawberry.field(description="The local day.")
-    active: ActivityCount = strawberry.field(description="Active at the billing cutoff of the day.")
-    joined: ActivityCount = strawberry.field(description="Became active on the day.")
-    left: ActivityCount = strawberry.field(description="Were last active on the day.")
-
-
 @strawberry.type(description="The day on which most were active, at its billing cutoff.")
 class ActivityPeak:
     count: ActivityCount = strawberry.field(description="How many.")

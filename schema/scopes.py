@@ -22,9 +22,17 @@ from resolvers.activity import (
     days_asked,
     peak_of,
 )
-from resolvers.loaders.learners import LearnerOrder, LearnersKey, LearnersPage, Who, learner_totals, learners_of
+from resolvers.loaders.learners import (
+    LearnerOrder,
+    LearnersKey,
+    LearnersPage,
+    Who,
+    learner_totals,
+    learners_of,
+    windows_key,
+)
 from resolvers.loaders.places import OrganizationRow, ScopeKey, ScopeRow, scopes_by_id
-from resolvers.loaders.windows import Count, Question, counts
+from resolvers.loaders.windows import Count, Question, WindowsPage, counts
 from schema.context import Info
 from schema.fields import field
 from schema.ids import decode_id
@@ -34,7 +42,6 @@ from schema.pagination import After, Before, First, Last, Paging, edges_and_info
 from schema.questions import (
     Activity,
     ActivityCount,
-    ActivityDay,
     ActivityFilter,
     ActivityPeak,
     DateRange,
@@ -133,20 +140,14 @@ class ActivityScope:
     ) -> list[ActivityDay]:
         days = days_asked(dates.from_, dates.through, "dates")
         known = await self.known_to(info, known_at)
-        active = await _daily(self, info, Predicate.ACTIVE_AT, days, known)
-        joined = await _daily(self, info, Predicate.ACTIVATED_WITHIN, days, known)
-        left = await _daily(self, info, Predicate.DEACTIVATED_WITHIN, days, known)
-        return [
-            ActivityDay(day=day, active=count_of(*of_day[0]), joined=count_of(*of_day[1]), left=count_of(*of_day[2]))
-            for day, *of_day in zip(days, active, joined, left, strict=True)
-        ]
+        return [ActivityDay(scope=self, known=known, day=day) for day in days]
 
     @field("The most people active at the cutoff of any of these days, and when that was.")
     async def activity_peak(self, info: Info, dates: Dates, known_at: KnownAt = strawberry.UNSET) -> ActivityPeak:
         days = days_asked(dates.from_, dates.through, "dates")
         known = await self.known_to(info, known_at)
-        daily = await _daily(self, info, Predicate.ACTIVE_AT, days, known)
-        peak = peak_of(days, [count for count, _ in daily])
+        questions = [_question_of_day(self, Predicate.ACTIVE_AT, day, known)[0] for day in days]
+        peak = peak_of(days, await info.context.loaders.values(counts, Predicate.ACTIVE_AT).load_many(questions))
         words = as_known(f"Most active at a billing cutoff from {days[0]} through {days[-1]}", known.asked)
         return ActivityPeak(count=count_of(peak.count, words), first_date=peak.first_day, days=peak.days)
 
@@ -160,18 +161,36 @@ async def count_in(
     return count_of(count, as_known(f"{asked.words}, {scope.name}", known.asked))
 
 
-async def _daily(
-    scope: ActivityScope, info: Info, predicate: Predicate, days: list[dt.date], known: AsKnown
-) -> list[tuple[Count, str]]:
-    """The count of each day with its question; one statement for all days."""
-    calendar = scope.organization_row.calendar
-    spans = (CutoffOf(day) if predicate is Predicate.ACTIVE_AT else Days(day, day) for day in days)
-    asked = [answerable(ActivityQuestion(predicate, span), calendar, "dates") for span in spans]
-    organization_id = scope.organization_row.organization_id
-    keys = [Question(organization_id, scope.scope_id, one.a, one.b, known.at_us) for one in asked]
-    found: list[Count] = await info.context.loaders.values(counts, predicate).load_many(keys)
-    words = (as_known(f"{one.words}, {scope.scope_name}", known.asked) for one in asked)
-    return list(zip(found, words, strict=True))
+@strawberry.type(description="One day of a series.")
+class ActivityDay:
+    scope: strawberry.Private[ActivityScope]
+    known: strawberry.Private[AsKnown]
+    day: dt.date = strawberry.field(description="The local day.")
+
+    @field("Active at the billing cutoff of the day.")
+    async def active(self, info: Info) -> ActivityCount:
+        return await self._count(info, Predicate.ACTIVE_AT)
+
+    @field("Became active on the day.")
+    async def joined(self, info: Info) -> ActivityCount:
+        return await self._count(info, Predicate.ACTIVATED_WITHIN)
+
+    @field("Were last active on the day.")
+    async def left(self, info: Info) -> ActivityCount:
+        return await self._count(info, Predicate.DEACTIVATED_WITHIN)
+
+    async def _count(self, info: Info, predicate: Predicate) -> ActivityCount:
+        question, words = _question_of_day(self.scope, predicate, self.day, self.known)
+        return count_of(await info.context.loaders.values(counts, predicate).load(question), words)
+
+
+def _question_of_day(scope: ActivityScope, predicate: Predicate, day: dt.date, known: AsKnown) -> tuple[Question, str]:
+    """What is asked of one day, with its words; the loader asks it of all days at once."""
+    organization = scope.organization_row
+    span = CutoffOf(day) if predicate is Predicate.ACTIVE_AT else Days(day, day)
+    asked = answerable(ActivityQuestion(predicate, span), organization.calendar, "dates")
+    question = Question(organization.organization_id, scope.scope_id, asked.a, asked.b, known.at_us)
+    return question, as_known(f"{asked.words}, {scope.scope_name}", known.asked)
 
 
 # ---------------------------------------------------------------------------------------- lists of learners
@@ -251,6 +270,7 @@ async def _page_of_learners(
     asked = LearnersPage(page.limit, sort_by.order, sort_by.descending != page.backward, page.beyond)
     loaders = info.context.loaders
     rows = await loaders.rows(learners_of, listed.who, asked).load(listed.key)
+    latest = WindowsPage(listed.who.predicate, 1, newest_first=True)
     kept, page_info = edges_and_info([(row, (row.position, row.learner_id)) for row in rows], page)
 
     async def total() -> int:
@@ -261,6 +281,7 @@ async def _page_of_learners(
             node=Learner(row=row, organization_row=organization, known_at=listed.known.at_us),
             cursor=cursor,
             certain=bool(row.certain),
+            asked=(windows_key(listed.key, row.learner_id), latest),
         )
         for row, cursor in kept
     ]

@@ -80,7 +80,7 @@ async def test_a_file_says_what_it_answers_of_whom_as_known_when_and_how_many(da
     assert sheet.about["As known at"] == f"{tenant.now:%Y-%m-%d %H:%M:%S} UTC"
     assert sheet.about["Generated at"] == "2026-02-10 12:00:00 UTC"
     assert (sheet.about["Answer"], sheet.about["Rows"]) == ("1 learner", "1")
-    assert sheet.about["Dates"].startswith("of the latest window of activity that answers the question")
+    assert sheet.about["Dates"].startswith("of the latest window that answers the question")
     assert sheet.end == ["END", "1 row; this file is complete."]
 
 
@@ -91,7 +91,7 @@ async def test_a_row_holds_the_dates_of_the_latest_window_that_answers(database:
     assert row[4:] == ["2017-09-06", "2017-09-09", "2017-09-08", "yes", "EXACT"]
 
 
-async def test_where_membership_alone_answers_the_dates_are_those_of_the_latest_window(database: Database) -> None:
+async def test_the_dates_of_a_team_are_those_of_activity_while_a_member(database: Database) -> None:
     tenant = await organization(database, name="Xtra Lease")
     team = await tenant.team("Fleet")
     ann = await tenant.learner("2017-01-01..", name="Ann")
@@ -101,7 +101,7 @@ async def test_where_membership_alone_answers_the_dates_are_those_of_the_latest_
         found = (await client.post("/graphql", json={"query": query})).json()
         fleet = found["data"]["organization"]["teams"]["nodes"][0]["id"]
         sheet = Sheet((await download(client, question="ACTIVATED_WITHIN", team=fleet)).text)
-    assert [row[4:7] for row in sheet.rows] == [["2017-01-01", "", ""]]
+    assert [row[4:7] for row in sheet.rows] == [["2017-09-10", "", ""]]
     assert sheet.about["Question"].startswith("Became active from 2017-09-01 through 2017-09-30")
 
 

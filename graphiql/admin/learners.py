@@ -22,31 +22,24 @@ ZONELESS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?")
 SHOWN_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?Z")
 
 
-class Dates(TypedDict):
+class Window(TypedDict):
     activatedOn: str | None
     deactivatedOn: str | None
     lastActiveOn: str | None
-
-
-class Window(Dates):
     quality: str
 
 
-class Windows(TypedDict):
-    nodes: list[Window]
-
-
-class Learner(Dates):
+class Learner(TypedDict):
     name: str | None
     email: str | None
     externalId: str | None
     department: str | None
-    windows: Windows
 
 
 class Edge(TypedDict):
     certain: bool
     node: Learner
+    window: Window | None
 
 
 class Learners(TypedDict):
@@ -245,16 +238,13 @@ class LearnersPage(Page):
 
 
 def _row(edge: Edge) -> dict[str, object]:
-    """A learner with the dates of the latest window that answers. In a team it may be the membership alone that does,
-    and no window of the organization: then those of the latest one."""
-    learner = edge["node"]
-    answering = learner["windows"]["nodes"]
-    dates: Dates = answering[0] if answering else learner
+    """A learner with the dates of the latest window that answers."""
+    learner, window = edge["node"], edge["window"]
     return {
         **{name: learner[name] or "" for name in ("name", "email", "externalId", "department")},
-        "dates": (dates["activatedOn"], dates["deactivatedOn"], dates["lastActiveOn"]),
+        "dates": (window["activatedOn"], window["deactivatedOn"], window["lastActiveOn"]) if window else (None,) * 3,
         "certain": edge["certain"],
-        "quality": QUALITIES[answering[0]["quality"]] if answering else "",
+        "quality": QUALITIES[window["quality"]] if window else "",
     }
 
 
