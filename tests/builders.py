@@ -7,7 +7,7 @@ Spans are text. Days are those of the organization, both included, as a person t
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.access import Role
 from models.activity import Predicate
-from models.history import Change, Source
+from models.history import Belief, Change, Source, quality_of
 from models.interval import (
     BEGINNING,
     FOREVER,
@@ -50,7 +50,7 @@ from resolvers.loaders.places import ScopeKey
 from resolvers.loaders.windows import Count, Question, WindowRow, WindowsKey, WindowsPage, counts, windows_of_learners
 from resolvers.organizations import NewOrganization, create_organization, create_scope
 from resolvers.principal import Principal
-from resolvers.recording import begin_recording, end_recording, record
+from resolvers.recording import Recording, add_act, begin_recording, derive_windows, end_recording, record
 from server.database import Database
 
 STAFF = Principal(name="Sam of support", role=Role.STAFF)
@@ -129,6 +129,31 @@ class Tenant:
             return learner_id
 
         return await self.database.run(write)
+
+    async def crowd(self, size: int, *scopes: int, active: Sequence[str] = ("2017-08-01..2017-09-15",)) -> None:
+        """So many learners at once, in one act; the spans of activity and the teams or libraries take turns."""
+        now = self.tick()
+
+        async def write(session: AsyncSession) -> None:
+            recording = await begin_recording(session, self.id, now)
+            learners = [recording.keys.take() for _ in range(size)]
+            await add_act(recording, STAFF.name, Source.API)
+            await session.execute(insert(Learner), [{"organization_id": self.id, "id": one} for one in learners])
+            await session.execute(insert(Profile), [self._profile(one, f"Learner {one}") for one in learners])
+            await session.execute(insert(Belief), list(self._believing(recording, learners, scopes, active)))
+            await derive_windows(recording, learners, all_new=True)
+            await end_recording(recording)
+
+        await self.database.run(write)
+
+    def _believing(
+        self, recording: Recording, learners: Sequence[int], scopes: Sequence[int], active: Sequence[str]
+    ) -> Iterator[dict[str, object]]:
+        spans = [known(self, self.id, span).bounds for span in active]
+        for number, learner_id in enumerate(learners):
+            own = [scopes[number % len(scopes)]] if scopes else []
+            for scope_id in (self.id, *own):
+                yield _belief(recording, learner_id, Change(scope_id, spans[number % len(spans)]))
 
     def _profile(self, learner_id: int, name: str) -> dict[str, object]:
         texts = {"name": name, "email": "", "department": ""}
@@ -226,6 +251,21 @@ def lost_start(tenant: Tenant, scope: int, last: str) -> Change:
     bounds = Bounds.possible(BEGINNING, end, end, end)
     assert bounds is not None
     return Change(scope, bounds)
+
+
+def _belief(recording: Recording, learner_id: int, change: Change) -> dict[str, object]:
+    """What `resolvers.recording` writes of a change, for many learners in one statement."""
+    edges = ("from_earliest", "from_latest", "to_earliest", "to_latest")
+    return {
+        "organization_id": recording.organization_id,
+        "fact_id": recording.keys.take(),
+        "recorded_at": recording.recorded_at,
+        "learner_id": learner_id,
+        "scope_id": change.scope_id,
+        "quality": quality_of(change.bounds),
+        "holds": change.holds,
+        **{name: getattr(change.bounds, name) for name in edges},
+    }
 
 
 def written(row: WindowRow, calendar: BillingCalendar) -> str:
