@@ -15,7 +15,16 @@ from typing import NoReturn
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Route, WebSocketRoute, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Route,
+    WebSocketRoute,
+    async_playwright,
+    expect,
+)
 from starlette.types import ASGIApp
 
 from graphiql.explorer.build import ensure_built
@@ -37,6 +46,8 @@ FLAGS = [
 # A pattern rather than a function, so that the driver decides by itself and our own requests make no detour.
 OTHER_HOSTS = re.compile(r"^(?:https?|wss?)://(?!(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?/)")
 SIZE = {"width": 1440, "height": 900}
+# The bundle is large, and the machine may be busy with another worker's tests.
+expect.set_options(timeout=20_000)
 
 
 def missing(sentence: str) -> NoReturn:
