@@ -12,6 +12,7 @@ import secrets
 from models.interval import UTC, from_microseconds, to_microseconds
 
 ERA_US = to_microseconds(dt.datetime(2010, 1, 1, tzinfo=UTC))
+RANDOM_BITS = 21
 COUNT_BITS = 11
 """2,048 keys a microsecond, and room until the year 2152 in a signed 64-bit integer."""
 
@@ -35,5 +36,7 @@ class Keys:
 
 
 def reference_key(now: dt.datetime) -> int:
-    """A key for the few rows that have no tenant: organizations and persons."""
-    return ((to_microseconds(now) - ERA_US) << COUNT_BITS) + secrets.randbelow(1 << COUNT_BITS)
+    """A key for the few rows that have no tenant: organizations and persons. The millisecond, and 21 random bits,
+    since there is no lock under which to count.
+    """
+    return ((to_microseconds(now) - ERA_US) // 1_000 << RANDOM_BITS) + secrets.randbelow(1 << RANDOM_BITS)

@@ -18,7 +18,8 @@ from models.learners import Learner
 from models.organizations import OrganizationClock
 from resolvers.recording import Recording, derive_windows
 
-LEARNERS_AT_ONCE = 2_000
+# PostgreSQL meets activity and membership by comparing all with all, so that large chunks cost more than many small ones.
+LEARNERS_AT_ONCE = 250
 
 
 async def windows_that_differ(session: AsyncSession, organization_id: int) -> int:
