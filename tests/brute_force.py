@@ -43,7 +43,7 @@ class Believed:
     edges: tuple[int, int, int, int] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Box:
     """A window of which a date is lost: the least and most of its completions; some may leave it empty."""
 
@@ -198,6 +198,11 @@ class Oracle:
         """Whether a learner certainly, and whether possibly, answers with yes."""
         known = self.windows(known_at, learner, scope)
         return _any_of(question, (*known.exact, *known.unsure), a, b)
+
+    def windows_that_answer(self, question: str, known_at: int, learner: int, scope: int, a: int, b: int) -> list[Box]:
+        """The windows of which some completion answers with yes."""
+        known = self.windows(known_at, learner, scope)
+        return [box for box in (*known.exact, *known.unsure) if verdict(question, box, a, b)[1]]
 
     def answer_in_both(
         self, question: str, known_at: int, learner: int, scopes: tuple[int, int], a: int, b: int
