@@ -18,7 +18,7 @@ from models.learners import Learner
 from models.organizations import OrganizationClock
 from resolvers.recording import Recording, derive_windows
 
-# PostgreSQL meets activity and membership by comparing all with all, so that large chunks cost more than many small ones.
+# PostgreSQL meets activity and membership by comparing all with all: large chunks cost more than many small ones.
 LEARNERS_AT_ONCE = 250
 
 
