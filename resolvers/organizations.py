@@ -91,11 +91,11 @@ def named(name: str) -> str:
 def known_zone(zone: str) -> str:
     try:
         ZoneInfo(zone)
-    except (ValueError, OSError) as problem:
+    except (KeyError, ValueError, OSError) as problem:
         raise OrganizationError(
             OrganizationErrorCode.UNKNOWN_ZONE,
             f"{zone!r} is not an IANA time zone, such as America/Chicago or UTC.",
-            "zone",
+            "billingZone",
         ) from problem
     return zone
 
