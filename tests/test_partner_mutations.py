@@ -64,7 +64,8 @@ async def test_teams_and_libraries_are_added_once(database: Database) -> None:
     tenant = await organization(database, name="Acme")
     administrator = Principal(name="Ann", role=Role.ORGANIZATION, organization_id=tenant.id)
     for kind in ("team", "library"):
-        add = 'mutation { %sCreate(input: {organization: {slug: "acme"}, name: "%s"}) { %s { id name } userErrors { code } } }'
+        add = """mutation { %sCreate(input: {organization: {slug: "acme"}, name: "%s"}) {
+          %s { id name } userErrors { code } } }"""
         made = [await ask(database, add % (kind, name, kind), administrator) for name in ("Basics", " Basics ", "")]
         first, again, refused = (answer.data[f"{kind}Create"] for answer in made)
         assert first == again

@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.errors import OrganizationError, RosterError, RosterErrorCode
+from models.errors import OrganizationError, OrganizationErrorCode, RosterError, RosterErrorCode
 from models.interval import MICROSECOND, BillingCalendar
 from models.keys import reference_key
 from models.learners import sort_key
@@ -227,6 +227,6 @@ async def _created(
     try:
         return await create_organization(session, principal, now, new)
     except OrganizationError as problem:
-        if problem.field == ["zone"]:
+        if problem.code is OrganizationErrorCode.UNKNOWN_ZONE:
             raise
         return LineRefused("organization", problem.message, "Correct the name, or use the organization's slug.")
