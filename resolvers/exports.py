@@ -9,28 +9,27 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TextIO, TypeVar
+from typing import TextIO, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.errors import NotFound
-from models.interval import BEGINNING_US, FOREVER_US, BillingCalendar, from_microseconds, to_microseconds
+from models.interval import BEGINNING_US, FOREVER_US, BillingCalendar, from_microseconds
 from models.organizations import ScopeKind
-from resolvers.activity import ActivityQuestion, Answerable, answerable, as_known, must_be_past, settle
+from resolvers.activity import ActivityQuestion
+from resolvers.database import Reading, Writing
+from resolvers.lists import Listed, NamedScope, as_known_at, learner_list
 from resolvers.loaders.learners import (
     LearnerOrder,
     LearnerRow,
-    LearnersKey,
     LearnersPage,
-    Who,
     learner_totals,
     learners_of,
     windows_key,
 )
-from resolvers.loaders.places import OrganizationRow, ScopeKey, ScopeRow, organization_by_slug, scopes_by_id
-from resolvers.loaders.registry import Reading
+from resolvers.loaders.places import OrganizationRow, ScopeKey, organization_by_slug, scopes_by_id
 from resolvers.loaders.windows import (
     Count,
     Question,
@@ -58,12 +57,6 @@ BYTE_ORDER_MARK = "\ufeff"
 T = TypeVar("T")
 
 
-class Writing(Protocol):
-    """Runs one step in one transaction."""
-
-    async def __call__(self, step: Callable[[AsyncSession], Awaitable[T]]) -> T: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedLearners:
     """A list of learners, as somebody asks for it; without a question, all who ever belonged there."""
@@ -86,9 +79,7 @@ class LearnersExport:
 
     asked: AskedLearners
     organization: OrganizationRow
-    key: LearnersKey
-    who: Who
-    words: str
+    listed: Listed
     generated_at: dt.datetime
     # How many answer the question, whatever is searched for; None without a question, and of two scopes at once.
     count: Count | None
@@ -141,20 +132,14 @@ async def prepare(
             for kind, key in ((ScopeKind.TEAM, asked.team), (ScopeKind.LIBRARY, asked.library))
             if key
         ]
-    question = answerable(asked.question, organization.calendar, "activity") if asked.question else None
-    known_at = await _pinned(run, organization, asked.known_at, now)
-    export = LearnersExport(
-        asked=asked,
-        organization=organization,
-        key=_key(organization, within, question, known_at),
-        who=_who(asked, question, within),
-        words=_words(organization, within, question, asked.known_at),
-        generated_at=now,
-        count=None,
-        total=0,
-    )
+    known = await as_known_at(run, organization, asked.known_at, now)
+    listed = learner_list(organization, within, asked.question, known, asked.search, asked.departments)
     async with reading() as connection:
-        return await _counted(connection, export)
+        total = (await learner_totals(connection, [listed.key], listed.who))[0]
+        count = await _count(connection, listed)
+    return LearnersExport(
+        asked=asked, organization=organization, listed=listed, generated_at=now, count=count, total=total
+    )
 
 
 async def _seen(connection: AsyncConnection, principal: Principal, slug: str) -> OrganizationRow:
@@ -167,58 +152,19 @@ async def _seen(connection: AsyncConnection, principal: Principal, slug: str) ->
 
 async def _scope(
     connection: AsyncConnection, organization: OrganizationRow, key: ScopeKey, kind: ScopeKind
-) -> ScopeRow:
+) -> NamedScope:
     rows = await scopes_by_id(connection, [key])
     if key.organization_id != organization.organization_id or not rows or rows[0].kind != kind.name:
         raise NotFound(kind.name.lower(), kind.name.lower())
-    return rows[0]
+    return NamedScope(key.scope_id, rows[0].name)
 
 
-async def _pinned(run: Writing, organization: OrganizationRow, known_at: dt.datetime | None, now: dt.datetime) -> int:
-    """As known now is as known when the export began, for all of its pages; a past time is settled first."""
-    if known_at is None:
-        return organization.recorded_through
-    asked = must_be_past(known_at, now, "knownAt")
-    if organization.recorded_through < to_microseconds(asked):
-        await run(lambda session: settle(session, organization.organization_id, asked))
-    return to_microseconds(asked)
-
-
-def _key(
-    organization: OrganizationRow, within: Sequence[ScopeRow], question: Answerable | None, known_at: int
-) -> LearnersKey:
-    one, other, *_ = [*(scope.scope_id for scope in within), *([] if within else [organization.organization_id]), 0]
-    a, b = (question.a, question.b) if question else (0, 0)
-    return LearnersKey(organization.organization_id, one, other, a, b, known_at)
-
-
-def _who(asked: AskedLearners, question: Answerable | None, within: Sequence[ScopeRow]) -> Who:
-    return Who(
-        predicate=question.predicate if question else None,
-        search=(asked.search or "").strip() or None,
-        departments=asked.departments,
-        whole_organization=not within,
-        in_two_scopes=len(within) > 1,
-    )
-
-
-def _words(
-    organization: OrganizationRow,
-    within: Sequence[ScopeRow],
-    question: Answerable | None,
-    known_at: dt.datetime | None,
-) -> str:
-    asked = question.words if question else "All who ever belonged here"
-    return as_known(", ".join([asked, organization.name, *(scope.name for scope in within)]), known_at)
-
-
-async def _counted(connection: AsyncConnection, export: LearnersExport) -> LearnersExport:
-    total = (await learner_totals(connection, [export.key], export.who))[0]
-    if export.who.predicate is None or export.who.in_two_scopes:
-        return replace(export, total=total)
-    key = export.key
+async def _count(connection: AsyncConnection, listed: Listed) -> Count | None:
+    if listed.who.predicate is None or listed.who.in_two_scopes:
+        return None
+    key = listed.key
     question = Question(key.organization_id, key.scope_id, key.a, key.b, key.known_at)
-    return replace(export, total=total, count=(await counts(connection, [question], export.who.predicate))[0])
+    return (await counts(connection, [question], listed.who.predicate))[0]
 
 
 # ------------------------------------------------------------------------------------------------- reading
@@ -235,7 +181,7 @@ async def _pages(reading: Reading, export: LearnersExport) -> AsyncIterator[list
     page = LearnersPage(PAGE_ROWS, export.asked.order, export.asked.descending)
     while True:
         async with reading() as connection:
-            learners = await learners_of(connection, [export.key], export.who, page)
+            learners = await learners_of(connection, [export.listed.key], export.listed.who, page)
             windows = await _answering_windows(connection, export, learners)
         if learners:
             calendar = export.organization.calendar
@@ -249,8 +195,8 @@ async def _answering_windows(
     connection: AsyncConnection, export: LearnersExport, learners: Sequence[LearnerRow]
 ) -> dict[int, WindowRow]:
     """Of each learner the latest window that answers the question, where it is asked."""
-    keys = [windows_key(export.key, learner.learner_id) for learner in learners]
-    rows = await windows_of_learners(connection, keys, WindowsPage(export.who.predicate, 1, newest_first=True))
+    keys = [windows_key(export.listed.key, learner.learner_id) for learner in learners]
+    rows = await windows_of_learners(connection, keys, WindowsPage(export.listed.who.predicate, 1, newest_first=True))
     return {row.learner_id: row for row in rows}
 
 
@@ -308,15 +254,15 @@ def _preface(export: LearnersExport) -> list[tuple[str, str]]:
     """What the file answers, so that it means the same to whoever finds it."""
     asked = export.asked
     lines = [
-        ("Question", export.words),
+        ("Question", export.listed.words),
         ("Organization", export.organization.name),
-        ("As known at", _as_known(export.key.known_at)),
+        ("As known at", _as_known(export.listed.key.known_at)),
         ("Generated at", f"{export.generated_at:%Y-%m-%d %H:%M:%S} UTC"),
     ]
     if export.count:
         lines.append(("Answer", _in_words(export.count)))
-    if export.who.search:
-        lines.append(("Search", export.who.search))
+    if export.listed.who.search:
+        lines.append(("Search", export.listed.who.search))
     if asked.departments:
         lines.append(("Department", ", ".join(asked.departments)))
     return [*lines, ("Rows", str(export.total)), ("Dates", ABOUT_DATES)]

@@ -5,21 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry.types import Info as StrawberryInfo
 
-from resolvers.loaders.registry import Loaders, Reading
+from resolvers.database import Reading, Writing
+from resolvers.loaders.registry import Loaders
 from resolvers.principal import Principal
 
 T = TypeVar("T")
-
-
-class Writing(Protocol):
-    """Runs one step in one transaction, again as a whole if another writer was in its way."""
-
-    async def __call__(self, step: Callable[[AsyncSession], Awaitable[T]]) -> T: ...
 
 
 @dataclass

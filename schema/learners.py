@@ -13,6 +13,7 @@ from models.history import Quality, Source
 from models.interval import from_microseconds, to_microseconds
 from models.organizations import ScopeKind
 from resolvers.activity import answerable, span_of
+from resolvers.lists import as_known_at
 from resolvers.loaders.beliefs import (
     ActKey,
     ActRow,
@@ -28,7 +29,6 @@ from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, window
 from schema.context import Info
 from schema.fields import field
 from schema.ids import encode_id
-from schema.known import as_known_at
 from schema.pagination import After, Before, Connection, First, Last, PageInfo, connection_of, paging
 from schema.questions import Activity, KnownAt, question_of
 from schema.scalars import described, instant_or_none
@@ -282,7 +282,8 @@ class Learner(Node):
     ) -> Connection[ActivityWindow]:
         known = self.known_at
         if known_at:
-            known = (await as_known_at(info, self.organization_row, known_at)).at_us
+            context = info.context
+            known = (await as_known_at(context.run, self.organization_row, known_at, context.now)).at_us
         asked = answerable(question_of(activity), self.organization_row.calendar, "activity") if activity else None
         page = paging((self.id(), known, activity), first, after, last, before, int, int, int)
         wanted = WindowsPage(asked.predicate if asked else None, page.limit, page.backward, page.beyond)

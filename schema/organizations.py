@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 import strawberry
 
 from models.organizations import ScopeKind
+from resolvers.lists import whole
 from resolvers.loaders.places import OrganizationRow, ScopesPage, scope_totals, scopes_of
 from schema.context import Info
 from schema.fields import field
@@ -17,7 +18,7 @@ from schema.learners import Node
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging
 from schema.questions import ActivityCount, ActivityFilter, KnownAt
 from schema.scalars import described
-from schema.scopes import ActivityScope, LibraryArgument, Narrower, count_in, narrower
+from schema.scopes import ActivityScope, LibraryArgument, count_in, narrower
 
 Search = Annotated[str | None, strawberry.argument(description="Only with this text in the name.")]
 
@@ -131,7 +132,7 @@ class Organization(Node, ActivityScope):
         library: LibraryArgument = strawberry.UNSET,
     ) -> ActivityCount:
         known = await self.known_to(info, known_at)
-        scope = Narrower(self.scope_id, self.scope_name)
+        scope = whole(self.organization_row)
         if library:
             scope = await narrower(info, self.organization_row, library, ScopeKind.LIBRARY)
         return await count_in(info, self.organization_row, scope, activity, known)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
 import strawberry
 
 from models.activity import Predicate
-from models.errors import NotFound, QuestionError, QuestionErrorCode
+from models.errors import NotFound
 from models.organizations import ScopeKind
 from resolvers.activity import (
     ActivityQuestion,
-    Answerable,
     CutoffOf,
     Days,
     answerable,
@@ -22,11 +20,10 @@ from resolvers.activity import (
     days_asked,
     peak_of,
 )
+from resolvers.lists import AsKnown, Listed, NamedScope, as_known_at, in_words, learner_list
 from resolvers.loaders.learners import (
     LearnerOrder,
-    LearnersKey,
     LearnersPage,
-    Who,
     learner_totals,
     learners_of,
     windows_key,
@@ -36,7 +33,6 @@ from resolvers.loaders.windows import Count, Question, WindowsPage, counts
 from schema.context import Info
 from schema.fields import field
 from schema.ids import decode_id
-from schema.known import AsKnown, as_known_at
 from schema.learners import Learner, LearnerConnection, LearnerEdge
 from schema.pagination import After, Before, First, Last, Paging, edges_and_info, paging
 from schema.questions import (
@@ -97,7 +93,8 @@ class ActivityScope:
     async def known_to(self, info: Info, known_at: dt.datetime | None) -> AsKnown:
         """As of when to answer, for somebody who may see everybody here; an individual may not."""
         info.context.principal.must_see(self.organization_row.organization_id, "organization")
-        return await as_known_at(info, self.organization_row, known_at)
+        context = info.context
+        return await as_known_at(context.run, self.organization_row, known_at, context.now)
 
     @field("Learners, with certainty per row, and the question in words. Without activity: all who ever belonged here.")
     async def learners(
@@ -118,7 +115,9 @@ class ActivityScope:
         known = await self.known_to(info, known_at)
         narrowed = {ScopeKind.TEAM: team, ScopeKind.LIBRARY: library}
         within = [await narrower(info, self.organization_row, i, kind) for kind, i in narrowed.items() if i]
-        listed = _listed(self, activity, known, search, department, within)
+        question = question_of(activity) if activity else None
+        scopes = [NamedScope(self.scope_id, self.scope_name), *within]
+        listed = learner_list(self.organization_row, scopes, question, known, search, department or ())
         parts = (listed.key[:3], activity, known_at, search, department, sort_by)
         page = paging(parts, first, after, last, before, str, int)
         return await _page_of_learners(info, self.organization_row, listed, page, sort_by)
@@ -131,7 +130,7 @@ class ActivityScope:
         known_at: KnownAt = strawberry.UNSET,
     ) -> ActivityCount:
         known = await self.known_to(info, known_at)
-        scope = Narrower(self.scope_id, self.scope_name)
+        scope = NamedScope(self.scope_id, self.scope_name)
         return await count_in(info, self.organization_row, scope, activity, known)
 
     @field("Day by day: active at the cutoff, joined, left. A plain list of at most 1,100 days.")
@@ -153,12 +152,12 @@ class ActivityScope:
 
 
 async def count_in(
-    info: Info, organization: OrganizationRow, scope: Narrower, activity: ActivityFilter, known: AsKnown
+    info: Info, organization: OrganizationRow, scope: NamedScope, activity: ActivityFilter, known: AsKnown
 ) -> ActivityCount:
     asked = answerable(question_of(activity), organization.calendar, "activity")
     key = Question(organization.organization_id, scope.scope_id, asked.a, asked.b, known.at_us)
     count: Count = await info.context.loaders.values(counts, asked.predicate).load(key)
-    return count_of(count, as_known(f"{asked.words}, {scope.name}", known.asked))
+    return count_of(count, in_words(asked.words, organization, [scope], known))
 
 
 @strawberry.type(description="One day of a series.")
@@ -190,78 +189,20 @@ def _question_of_day(scope: ActivityScope, predicate: Predicate, day: dt.date, k
     span = CutoffOf(day) if predicate is Predicate.ACTIVE_AT else Days(day, day)
     asked = answerable(ActivityQuestion(predicate, span), organization.calendar, "dates")
     question = Question(organization.organization_id, scope.scope_id, asked.a, asked.b, known.at_us)
-    return question, as_known(f"{asked.words}, {scope.scope_name}", known.asked)
+    return question, in_words(asked.words, organization, [NamedScope(scope.scope_id, scope.scope_name)], known)
 
 
 # ---------------------------------------------------------------------------------------- lists of learners
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A list of learners: its key, who belongs to it, and the question it answers in words."""
-
-    key: LearnersKey
-    who: Who
-    words: str | None
-    known: AsKnown
-
-
-def _listed(
-    scope: ActivityScope,
-    activity: ActivityFilter | None,
-    known: AsKnown,
-    search: str | None,
-    departments: list[str] | None,
-    within: list[Narrower],
-) -> Listed:
-    organization = scope.organization_row
-    asked = answerable(question_of(activity), organization.calendar, "activity") if activity else None
-    one, other = _scopes(scope, [narrow.scope_id for narrow in within])
-    who = Who(
-        predicate=asked.predicate if asked else None,
-        search=(search or "").strip() or None,
-        departments=tuple(departments or ()),
-        whole_organization=one == organization.organization_id,
-        in_two_scopes=other != 0,
-    )
-    key = LearnersKey(
-        organization.organization_id, one, other, asked.a if asked else 0, asked.b if asked else 0, known.at_us
-    )
-    return Listed(key, who, _in_words(asked, scope, within, known), known)
-
-
-def _scopes(scope: ActivityScope, narrower: list[int]) -> tuple[int, int]:
-    """The one or two scopes that a list is of; what is in a team is in its organization anyway."""
-    own = [] if narrower and scope.scope_id == scope.organization_row.organization_id else [scope.scope_id]
-    one, other, *more = [*own, *narrower, 0, 0]
-    if any(more):
-        raise QuestionError(QuestionErrorCode.TOO_MANY_SCOPES, "Narrow a team or a library by one other.", "team")
-    return one, other
-
-
-def _in_words(asked: Answerable | None, scope: ActivityScope, within: list[Narrower], known: AsKnown) -> str | None:
-    if asked is None:
-        return None
-    names = ", ".join([scope.scope_name, *(narrow.name for narrow in within)])
-    return as_known(f"{asked.words}, {names}", known.asked)
-
-
-@dataclass(frozen=True, slots=True)
-class Narrower:
-    """A team or a library that a question is about."""
-
-    scope_id: int
-    name: str
-
-
-async def narrower(info: Info, organization: OrganizationRow, given: strawberry.ID, kind: ScopeKind) -> Narrower:
+async def narrower(info: Info, organization: OrganizationRow, given: strawberry.ID, kind: ScopeKind) -> NamedScope:
     """The team or library of the organization with this id."""
     what = kind.name.lower()
     key = ScopeKey(*decode_id(given, kind.name.capitalize(), 2, what))
     rows: list[ScopeRow] = await info.context.loaders.rows(scopes_by_id).load(key)
     if key.organization_id != organization.organization_id or not rows or rows[0].kind != kind.name:
         raise NotFound(what, what)
-    return Narrower(key.scope_id, rows[0].name)
+    return NamedScope(key.scope_id, rows[0].name)
 
 
 async def _page_of_learners(
@@ -285,4 +226,6 @@ async def _page_of_learners(
         )
         for row, cursor in kept
     ]
-    return LearnerConnection(edges=edges, page_info=page_info, total=total, question=listed.words)
+    return LearnerConnection(
+        edges=edges, page_info=page_info, total=total, question=listed.words if listed.who.predicate else None
+    )

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from graphiql.operations import Operation
-from resolvers.loaders.registry import Reading
+from resolvers.database import Reading
 from resolvers.principal import Principal
 from schema.errors import RequestErrorCode, RequestRefused, shown_refusal
 from schema.execution import JSON, Answer, Asked, OperationContext, answer_to, answer_to_bad_syntax, read_operation

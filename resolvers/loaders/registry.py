@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.dataloader import DataLoader
 
-Reading = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+from resolvers.database import Reading
+
 V = TypeVar("V")
 
 

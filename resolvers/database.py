@@ -1,0 +1,20 @@
+"""How steps reach the database: the server gives what fits these, so that no step knows which database it is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+T = TypeVar("T")
+
+# A connection that cannot write, for one batch.
+Reading = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+
+
+class Writing(Protocol):
+    """Runs one step in one transaction, again as a whole if another writer was in its way."""
+
+    async def __call__(self, step: Callable[[AsyncSession], Awaitable[T]]) -> T: ...
