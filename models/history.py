@@ -253,7 +253,7 @@ def _refuse_overlap(held: Held, scope_id: int, former: Interval, to: Bounds) -> 
         if is_other and to.exact and to.exact.start <= other.end and other.start <= to.exact.end:
             raise HistoryError(
                 HistoryErrorCode.END_REQUIRED,
-                f"This would run into another window, {_words(other.start)} to {_words(other.end)}: correct that first.",
+                f"This would run into another window, {_words(other.start)} to {_words(other.end)}: mend that first.",
                 "to",
             )
 

@@ -124,6 +124,13 @@ async def test_a_person_with_many_windows_in_the_range_counts_once(database: Dat
         assert await tenant.count(predicate, SEPTEMBER) == (1, 1)
 
 
+async def test_a_window_that_ended_where_the_range_starts_does_not_stand_for_a_later_one(database: Database) -> None:
+    tenant = await organization(database)
+    await tenant.learner("2017-08-01..2017-08-31, 2017-09-10..2017-09-20")
+    for predicate in (DURING, ACTIVATED, DEACTIVATED):
+        assert await tenant.count(predicate, SEPTEMBER) == (1, 1)
+
+
 async def test_two_windows_with_a_gap_are_not_active_throughout(database: Database) -> None:
     tenant = await organization(database)
     await tenant.learner("2017-08-01..2017-09-14, 2017-09-16..2017-10-31", name="with a gap")

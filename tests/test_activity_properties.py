@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, product, takewhile
+from itertools import combinations, pairwise, product, takewhile
 from operator import itemgetter
 from typing import Any
 
@@ -110,7 +110,8 @@ def the_marks(zone: str, days: Sequence[dt.date], cutoff: dt.time) -> tuple[dt.d
 def edges_among(draw: st.DrawFn, marks: int) -> Edges:
     """Mostly known dates; now and then a start or an end that is lost, or lies between two marks."""
     pairs: list[tuple[int, int]] = list(combinations(range(1, marks - 1), 2))
-    start, end = draw(st.sampled_from(pairs))
+    neighbours = list(pairwise(range(1, marks - 1)))
+    start, end = draw(st.sampled_from(pairs + neighbours * 3))
     never = marks - 1
     known: list[Edges] = [(start, start, end, end), (start, start, never, never)]
     lost: list[Edges] = [(0, end, end, end), (start, start, start, never), (0, start, start, end)]
@@ -132,7 +133,8 @@ def stories(draw: st.DrawFn) -> Story:
 @st.composite
 def deeds_of(draw: st.DrawFn, facts: dict[int, tuple[int, int]], marks: int) -> Deed:
     """What a learner was told to have been: new, corrected or never so; now and then in two scopes with one span."""
-    learner = draw(st.sampled_from(LEARNERS))
+    # Mostly the same one, so that windows of one learner meet.
+    learner = draw(st.sampled_from([*LEARNERS, 0, 0, 0, 0]))
     edges = draw(edges_among(marks))
     known = [fact for fact, (of, _) in facts.items() if of == learner]
     corrects = draw(st.booleans())

@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.activity import Predicate
@@ -16,6 +16,8 @@ ZERO = dt.datetime(2017, 9, 1, tzinfo=UTC)
 MOST = 7
 Pair = tuple[int, int]
 
+# They take no time, and the telling cases are few among many.
+many = settings(max_examples=20 * settings().max_examples)
 ranges = st.tuples(st.integers(0, MOST), st.integers(0, MOST)).map(sorted).map(lambda pair: (pair[0], pair[1]))
 
 
@@ -64,6 +66,7 @@ def edges(bounds: Bounds | None) -> tuple[Pair, Pair] | None:
 # --------------------------------------------------------------------------------------------- bounds
 
 
+@many
 @given(ranges, ranges)
 def test_bounds_are_as_narrow_as_their_completions(starts: Pair, ends: Pair) -> None:
     bounds = bounded(starts, ends)
@@ -71,6 +74,7 @@ def test_bounds_are_as_narrow_as_their_completions(starts: Pair, ends: Pair) -> 
     assert bounds is None or not bounds.may_be_empty
 
 
+@many
 @given(ranges, ranges, ranges, ranges)
 def test_an_intersection_is_bounded_by_the_completions_that_meet(a: Pair, b: Pair, c: Pair, d: Pair) -> None:
     one, other = bounded(a, b), bounded(c, d)
@@ -82,6 +86,7 @@ def test_an_intersection_is_bounded_by_the_completions_that_meet(a: Pair, b: Pai
         assert common is None or common.may_be_empty is apart
 
 
+@many
 @given(ranges, ranges, st.lists(st.integers(1, MOST), max_size=3))
 def test_no_completion_that_is_left_out_was_possible(starts: Pair, ends: Pair, left_at: list[int]) -> None:
     """An end that every completion spans contradicts them all, and tells nothing."""

@@ -145,7 +145,9 @@ def _team(recording: Recording, name: str) -> dict[str, object]:
 async def _has_new_teams(begun: Fold) -> bool:
     """A team that was named only by refused lines is there all the same, and its key must stay taken."""
     found = await begun.recording.session.scalar(
-        select(func.max(Scope.id)).where(Scope.organization_id == begun.recording.organization_id)
+        select(func.max(Scope.id)).where(
+            Scope.organization_id == begun.recording.organization_id, Scope.kind == ScopeKind.TEAM
+        )
     )
     return found is not None and found >= begun.first_fact
 
