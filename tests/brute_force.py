@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -80,9 +80,14 @@ def box_of(edges: tuple[int, int, int, int]) -> Box:
 
 @lru_cache(maxsize=100_000)
 def meeting(one: Box, other: Box) -> Box | None:
-    """What two have in common, over all pairs of completions; pairs that miss each other leave it empty."""
-    others = list(other.completions())
-    common = {(max(a, c), min(b, d)) for a, b in one.completions() for c, d in others}
+    """What two have in common, over all pairs of completions; pairs that miss each other leave it empty.
+
+    Between the edges and their neighbours one tick is as good as another, so those are enough.
+    """
+    edges = {*astuple(one)[:4], *astuple(other)[:4]}
+    near = {edge + step for edge in edges for step in (-1, 0, 1)}
+    mine, theirs = ([pair for pair in box.completions() if near.issuperset(pair)] for box in (one, other))
+    common = {(max(a, c), min(b, d)) for a, b in mine for c, d in theirs}
     met = {(start, end) for start, end in common if start < end}
     return hull(met, may_be_empty=met != common or one.may_be_empty or other.may_be_empty)
 
@@ -102,8 +107,8 @@ Asks = Callable[[int, int, int, int], bool]
 
 QUESTIONS: dict[str, Asks] = {
     "ACTIVE_AT": lambda start, end, a, b: a in range(start, end),
-    "ACTIVE_DURING": lambda start, end, a, b: any(tick in range(start, end) for tick in range(a, b)),
-    "ACTIVE_THROUGHOUT": lambda start, end, a, b: all(tick in range(start, end) for tick in range(a, b)),
+    "ACTIVE_DURING": lambda start, end, a, b: not set(range(start, end)).isdisjoint(range(a, b)),
+    "ACTIVE_THROUGHOUT": lambda start, end, a, b: set(range(start, end)).issuperset(range(a, b)),
     "ACTIVATED_WITHIN": lambda start, end, a, b: start in range(a, b),
     # Its last tick is one of the range.
     "DEACTIVATED_WITHIN": lambda start, end, a, b: end - 1 in range(a, b),
@@ -114,8 +119,10 @@ QUESTIONS: dict[str, Asks] = {
 def verdict(question: str, box: Box, a: int, b: int) -> tuple[bool, bool]:
     """Whether every completion answers with yes, and whether some does."""
     asks = QUESTIONS[question]
-    answers = {asks(start, end, a, b) for start, end in box.completions()}
-    return answers == {True} and not box.may_be_empty, True in answers
+    possible = any(asks(start, end, a, b) for start, end in box.completions())
+    if not possible or box.may_be_empty:
+        return False, possible
+    return all(asks(start, end, a, b) for start, end in box.completions()), True
 
 
 # ---------------------------------------------------------------------------------------------- oracle
