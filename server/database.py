@@ -50,12 +50,18 @@ class Database:
         self._writer = writer
 
     @classmethod
-    def open(cls, url: str, *, statement_timeout_seconds: float = 10.0) -> Self:
-        """Makes the engines; nothing connects before the first statement."""
+    def open(cls, url: str, *, statement_timeout_seconds: float = 10.0, durable: bool = True) -> Self:
+        """Makes the engines; nothing connects before the first statement.
+
+        Not `durable` is for tests: SQLite then leaves it to the system when a commit reaches the disk.
+        """
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
-            reader = _sqlite_engine(address, statement_timeout_seconds, writes=False)
-            return cls(address, reader, _sqlite_engine(address, statement_timeout_seconds, writes=True))
+            reader, writer = (
+                _sqlite_engine(address, statement_timeout_seconds, writes=writes, durable=durable)
+                for writes in (False, True)
+            )
+            return cls(address, reader, writer)
         pool = _postgresql_engine(address, statement_timeout_seconds)
         reader = pool.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         return cls(address, reader, pool.execution_options(isolation_level="SERIALIZABLE"))
@@ -179,7 +185,7 @@ def _postgresql_engine(url: URL, statement_timeout_seconds: float) -> AsyncEngin
     )
 
 
-def _sqlite_engine(url: URL, statement_timeout_seconds: float, *, writes: bool) -> AsyncEngine:
+def _sqlite_engine(url: URL, statement_timeout_seconds: float, *, writes: bool, durable: bool) -> AsyncEngine:
     """The writer is one connection, so writers queue in order here instead of waking each other at the file's lock."""
     engine = create_async_engine(
         url,
@@ -190,7 +196,8 @@ def _sqlite_engine(url: URL, statement_timeout_seconds: float, *, writes: bool) 
     )
     _Deadline.listen(engine.sync_engine, statement_timeout_seconds)
     # WAL is kept by the file, so only the writer sets it; synchronous=FULL keeps every commit through a power cut.
-    own = ("journal_mode=WAL", "synchronous=FULL") if writes else ("query_only=ON",)
+    kept = f"synchronous={'FULL' if durable else 'OFF'}"
+    own = ("journal_mode=WAL", kept) if writes else ("query_only=ON",)
     event.listen(engine.sync_engine, "connect", _pragmas("foreign_keys=ON", *own))
     event.listen(engine.sync_engine, "begin", _begins("BEGIN IMMEDIATE" if writes else "BEGIN"))
     return engine
