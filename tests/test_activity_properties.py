@@ -388,6 +388,7 @@ class Comparison:
         walked: list[int] = []
         while rows := await learners_of(self.connection, [key], who, page):
             walked += [self.stage.learners.index(row.learner_id) for row in rows]
+            assert len(walked) <= len(LEARNERS), "a page came again"
             page = replace(page, beyond=(rows[-1].position, rows[-1].learner_id))
         return walked
 
