@@ -464,7 +464,11 @@ def peak_of(series: Sequence[dict[str, Any]]) -> dict[str, object]:
 
 
 @given(tale=tales())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    # Each example asks some thousand questions.
+    max_examples=settings().max_examples * 3 // 5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 async def test_every_answer_is_what_brute_force_finds_and_stays_so(
     database: Database, tale: tuple[Story, dict[Predicate, list[Asked]], int]
 ) -> None:
