@@ -1,5 +1,33 @@
 """What is true: tables and pure rules. Importing this names every table in the metadata."""
 
-from models import access, activity, history, learners, organizations, roster
+from models import (
+    access,
+    activity,
+    billing,
+    contracts,
+    disputes,
+    events,
+    evidence,
+    history,
+    invoices,
+    learners,
+    organizations,
+    roster,
+    work,
+)
 
-__all__ = ["access", "activity", "history", "learners", "organizations", "roster"]
+__all__ = [
+    "access",
+    "activity",
+    "billing",
+    "contracts",
+    "disputes",
+    "events",
+    "evidence",
+    "history",
+    "invoices",
+    "learners",
+    "organizations",
+    "roster",
+    "work",
+]

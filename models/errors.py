@@ -6,7 +6,13 @@ DomainError
 ├── QuestionError       a question that cannot be answered as asked (dates, zones, cursors, page sizes)
 ├── OrganizationError   an organization, a team or a library that cannot be made as asked
 ├── HistoryError        a fact that does not fit what is known of a learner
-└── RosterError         an import that cannot go on
+├── RosterError         an import that cannot go on
+├── MoneyError          an amount or a currency that cannot be
+├── RepeatError         a money mutation whose idempotency key was used for something else
+├── BillingError        a contract term, a snapshot, an exclusion, an invoice or an adjustment that cannot be
+├── DisputeError        a step that a dispute cannot take
+├── EvidenceError       a proof that cannot be made
+└── ErasureError        personal data that cannot be erased, yet
 """
 
 from __future__ import annotations
@@ -183,4 +189,118 @@ class RosterErrorCode(Enum):
 
 class RosterError(DomainError):
     def __init__(self, code: RosterErrorCode, message: str, *field: str) -> None:
+        super().__init__(code, message, *field)
+
+
+# ------------------------------------------------------------------------------------------------ money
+
+
+class MoneyErrorCode(Enum):
+    UNKNOWN_CURRENCY = "This is not an ISO 4217 currency. Use a code such as USD."
+    BAD_AMOUNT = "The amount has more decimals than its currency, or is too large."
+
+
+class MoneyError(DomainError):
+    def __init__(self, code: MoneyErrorCode, message: str, *field: str) -> None:
+        super().__init__(code, message, *field)
+
+
+class RepeatErrorCode(Enum):
+    IDEMPOTENCY_KEY_REUSED = "The key was used for another input. Use a new key for a new request."
+    BAD_IDEMPOTENCY_KEY = "An idempotency key has 1 to 100 printable characters. A UUID will do."
+
+
+class RepeatError(DomainError):
+    def __init__(self, code: RepeatErrorCode, message: str, *field: str) -> None:
+        super().__init__(code, message, *field)
+
+
+# ---------------------------------------------------------------------------------------------- billing
+
+
+class BillingErrorCode(Enum):
+    TERM_OVERLAPS = "Another term of the product is in force then. Amend or end that one."
+    EMPTY_TERM = "The term ends before it starts."
+    NOT_IN_TERM = "The day is not within the term."
+    BAD_QUANTITY = "A quantity is a whole number that is not negative."
+    NOT_YET = "What would be counted has not all happened yet. Wait for the cutoff, or ask about an earlier date."
+    NOT_A_PRODUCT = "A product is the organization's seats or one of its libraries."
+    ALREADY_EXCLUDED = "The learner is excluded then already."
+    NOT_EXCLUDED = "The learner is not excluded then."
+    EMPTY_INTERVAL = "What was given ends before or where it starts."
+    REASON_REQUIRED = "Give a reason, in words that an auditor will understand."
+    NOTHING_TO_BILL = "No snapshot of that date has an overage that is not on an invoice yet."
+    WRONG_STATE = "The invoice is not in a state in which this can be done."
+    CHALLENGE_RUNS = "The challenge window has not ended. Wait, or let the client accept the lines."
+    BAD_CHALLENGE_DAYS = "A challenge window has 1 to 90 days."
+    ALREADY_ACCEPTED = "The client has accepted this line."
+    EXCEEDS_DUE = "The payment is more than is due."
+    NOT_ABOVE_MINIMUM = "Everybody who may be counted is counted and billed already."
+    NO_DIFFERENCE = "What is known now would have been billed just so."
+    NOT_BILLED = "The snapshot is not on an issued invoice, so there is nothing to adjust."
+    ALREADY_APPROVED = "This was approved already."
+    UNKNOWN_CURRENCY = MoneyErrorCode.UNKNOWN_CURRENCY.value
+    BAD_AMOUNT = MoneyErrorCode.BAD_AMOUNT.value
+    IDEMPOTENCY_KEY_REUSED = RepeatErrorCode.IDEMPOTENCY_KEY_REUSED.value
+    BAD_IDEMPOTENCY_KEY = RepeatErrorCode.BAD_IDEMPOTENCY_KEY.value
+    DATE_OUT_OF_RANGE = "The date is outside 1900-01-01 through 2199-12-31."
+    KNOWN_AT_IN_FUTURE = QuestionErrorCode.KNOWN_AT_IN_FUTURE.value
+    NOT_FOUND = "There is no such thing, or it is not yours. Check the id."
+    NOT_ALLOWED = AccessErrorCode.NOT_ALLOWED.value
+    BAD_ID = "This is not an id that this API gave out, or it is the id of another kind of thing."
+
+
+class BillingError(DomainError):
+    def __init__(self, code: BillingErrorCode, message: str, *field: str) -> None:
+        super().__init__(code, message, *field)
+
+
+class DisputeErrorCode(Enum):
+    LINE_ACCEPTED = "The line was accepted, so it cannot be disputed."
+    LINE_IN_DISPUTE = "The line is in dispute already."
+    WRONG_STATE = "The dispute is not in a state in which this can be done."
+    NOT_ISSUED = "The invoice has not been shown to the client yet, so there is nothing to dispute."
+    BAD_QUANTITY = "More is disputed or credited than the line holds."
+    EMPTY = "Give at least one line, and each line once."
+    TWO_SNAPSHOTS = "One dispute is about the lines of one snapshot. Open another for the others."
+    REASON_REQUIRED = "Give a reason, in words that both sides will understand."
+    BAD_MINUTES = "Minutes of work are a whole number from 1 to 10,000."
+    DATE_OUT_OF_RANGE = "The date is outside 1900-01-01 through 2199-12-31."
+    IDEMPOTENCY_KEY_REUSED = RepeatErrorCode.IDEMPOTENCY_KEY_REUSED.value
+    BAD_IDEMPOTENCY_KEY = RepeatErrorCode.BAD_IDEMPOTENCY_KEY.value
+    NOT_FOUND = "There is no such thing, or it is not yours. Check the id."
+    NOT_ALLOWED = AccessErrorCode.NOT_ALLOWED.value
+    BAD_ID = "This is not an id that this API gave out, or it is the id of another kind of thing."
+
+
+class DisputeError(DomainError):
+    def __init__(self, code: DisputeErrorCode, message: str, *field: str) -> None:
+        super().__init__(code, message, *field)
+
+
+class EvidenceErrorCode(Enum):
+    NOT_SEALED = "The snapshot is not sealed yet. Try again in a moment."
+    NO_SIGNING_KEY = "The server has no signing key. Whoever runs it makes one: python3 -m server keys new."
+    NOT_FOUND = "There is no such thing, or it is not yours. Check the id."
+    NOT_ALLOWED = AccessErrorCode.NOT_ALLOWED.value
+    BAD_ID = "This is not an id that this API gave out, or it is the id of another kind of thing."
+
+
+class EvidenceError(DomainError):
+    def __init__(self, code: EvidenceErrorCode, message: str, *field: str) -> None:
+        super().__init__(code, message, *field)
+
+
+class ErasureErrorCode(Enum):
+    IN_DISPUTE = "The person is named in an open dispute, which holds the erasure. Close it first."
+    ALREADY_ERASED = "The personal data of this learner is erased already."
+    REASON_REQUIRED = "Give a reason, without personal data in it."
+    PREVIEW_CHANGED = "What would be erased is not what was previewed. Look at the new preview and confirm that one."
+    NOT_FOUND = "There is no such thing, or it is not yours. Check the id."
+    NOT_ALLOWED = AccessErrorCode.NOT_ALLOWED.value
+    BAD_ID = "This is not an id that this API gave out, or it is the id of another kind of thing."
+
+
+class ErasureError(DomainError):
+    def __init__(self, code: ErasureErrorCode, message: str, *field: str) -> None:
         super().__init__(code, message, *field)

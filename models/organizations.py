@@ -43,10 +43,12 @@ class ScopeKind(Enum):
     ORGANIZATION = "the organization as a whole: a window here is activity"
     TEAM = "a team: a window here is activity while a member"
     LIBRARY = "a library: a window here is activity while having access"
+    EXCLUSION = "what is not billed: a window here is activity of somebody who was excluded from billing"
 
 
 class Scope(Base):
-    """What windows are counted in: the organization as a whole (a scope with its own id), a team, or a library."""
+    """What windows are counted in: the organization as a whole (a scope with its own id), a team, a library, or what is
+    excluded from billing (one scope an organization, made with its first exclusion)."""
 
     __tablename__ = "scope"
     organization_id: Mapped[Key] = mapped_column(ForeignKey("organization.id"), primary_key=True)

@@ -16,6 +16,8 @@ class Principal:
     organization_id: int | None = None
     # The account of an individual.
     person_id: int | None = None
+    # From where: an address, the command line, the worker. Events keep it.
+    origin: str = ""
 
     @property
     def is_staff(self) -> bool:
