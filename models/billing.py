@@ -67,7 +67,7 @@ class BillingSnapshot(Base):
 
     __table_args__ = (
         ForeignKeyConstraint(["organization_id", "product_id"], ["scope.organization_id", "scope.id"]),
-        CheckConstraint("count_least <= count_most", name="bounds"),
+        CheckConstraint("0 <= count_least AND count_least <= count_most AND excluded >= 0", name="bounds"),
         CheckConstraint("kind = 'INQUIRY' OR known_at = recorded_at", name="billed_as_known"),
         CheckConstraint("(term_id IS NULL) = (licensed IS NULL)", name="term"),
         CheckConstraint("(licensed IS NULL) = (overage_least IS NULL)", name="licensed"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Date, ForeignKeyConstraint, Index, Integer, String
@@ -50,3 +52,25 @@ class ContractTerm(Base):
         CheckConstraint("licensed >= 0 AND unit_price_minor >= 0", name="not_negative"),
         Index(None, "organization_id", "product_id", "since"),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """A term as it is held: `[since, until)` in local days."""
+
+    id: int
+    product_id: int
+    since: dt.date
+    until: dt.date
+    licensed: int
+    unit_price_minor: int
+    currency: str
+    measure: Measure
+
+    def covers(self, date: dt.date) -> bool:
+        return self.since <= date < self.until
+
+
+def term_on(terms: Iterable[Term], product_id: int, date: dt.date) -> Term | None:
+    """The one term of a product that is in force on a local date; None if there is none."""
+    return next((term for term in terms if term.product_id == product_id and term.covers(date)), None)

@@ -30,7 +30,6 @@ class Deed(Enum):
     TERM_AMENDED = "a contract term was replaced from a day on"
     TERM_ENDED = "a contract term got another last day"
     TERM_WITHDRAWN = "a contract term turned out never to have been agreed"
-    SNAPSHOT_TAKEN = "a count was frozen"
     INVOICE_DRAFTED = "an invoice was drafted"
     CHALLENGE_OPENED = "the client was shown the names, and may challenge them"
     LINE_ACCEPTED = "the client accepted a line: it cannot be disputed later"

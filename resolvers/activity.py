@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -170,16 +171,20 @@ async def settle(session: AsyncSession, organization_id: int, known_at: dt.datet
 # ------------------------------------------------------------------------------------------------ days
 
 
-@dataclass(frozen=True, slots=True)
-class Peak:
-    """The most people active at the cutoff of any day, the first such day, and how many days reached it.
+M = TypeVar("M")
 
-    Where dates are lost, `count` is bounds, and the days are those that provably reached its lower one.
+
+@dataclass(frozen=True, slots=True)
+class Peak(Generic[M]):
+    """The most people active at any of several moments (the cutoffs of days), the first such one, and how many
+    reached it.
+
+    Where dates are lost, `count` is bounds, and the moments are those that provably reached its lower one.
     """
 
     count: Count
-    first_day: dt.date
-    days: int
+    first: M
+    times: int
 
 
 def days_asked(first: dt.date, last: dt.date, *field: str) -> list[dt.date]:
@@ -191,8 +196,8 @@ def days_asked(first: dt.date, last: dt.date, *field: str) -> list[dt.date]:
     return [first + n * DAY for n in range(asked)]
 
 
-def peak_of(days: list[dt.date], counts: list[Count]) -> Peak:
+def peak_of(moments: list[M], counts: list[Count]) -> Peak[M]:
     """The peak of a series: its bounds are the largest provable and the largest possible count."""
     least, most = max(count.least for count in counts), max(count.most for count in counts)
-    reached = [day for day, count in zip(days, counts, strict=True) if count.least == least]
+    reached = [moment for moment, count in zip(moments, counts, strict=True) if count.least == least]
     return Peak(Count(least, most), reached[0], len(reached))

@@ -148,7 +148,7 @@ class ActivityScope:
         questions = [_question_of_day(self, Predicate.ACTIVE_AT, day, known)[0] for day in days]
         peak = peak_of(days, await info.context.loaders.values(counts, Predicate.ACTIVE_AT).load_many(questions))
         words = as_known(f"Most active at a billing cutoff from {days[0]} through {days[-1]}", known.asked)
-        return ActivityPeak(count=count_of(peak.count, words), first_date=peak.first_day, days=peak.days)
+        return ActivityPeak(count=count_of(peak.count, words), first_date=peak.first, days=peak.times)
 
 
 async def count_in(

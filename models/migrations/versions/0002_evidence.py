@@ -147,7 +147,9 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("(licensed IS NULL) = (overage_least IS NULL)", name=op.f("ck_billing_snapshot_licensed")),
         sa.CheckConstraint("(term_id IS NULL) = (licensed IS NULL)", name=op.f("ck_billing_snapshot_term")),
-        sa.CheckConstraint("count_least <= count_most", name=op.f("ck_billing_snapshot_bounds")),
+        sa.CheckConstraint(
+            "0 <= count_least AND count_least <= count_most AND excluded >= 0", name=op.f("ck_billing_snapshot_bounds")
+        ),
         sa.CheckConstraint(
             "overage_least = CASE WHEN count_least > licensed THEN count_least - licensed ELSE 0 END",
             name=op.f("ck_billing_snapshot_overage"),

@@ -1,0 +1,247 @@
+"""Who counts for a bill: who answers a question with yes, as known then, less whom an exclusion covers.
+
+One statement gives the people with the window that makes them count. Snapshots freeze its rows, previews and
+simulations count them, drift and bridges compare them; so that none of these can disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Insert,
+    Select,
+    and_,
+    bindparam,
+    case,
+    desc,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    type_coerce,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.sql.expression import CTE, FromClause
+
+from models.activity import Edges, Predicate, exact_edges, uncertain_edges
+from models.batches import as_parameter, asked
+from models.billing import SnapshotEntry
+from resolvers.loaders.windows import CURRENT, FORMER, UNCERTAIN, Count, in_scope, known, satisfies
+
+
+class BillableKey(NamedTuple):
+    """Who is counted in a scope between two instants, as known then; `excluded_id` is the scope of what is excluded
+    from billing, 0 if there is none. For ACTIVE_AT both instants are the same."""
+
+    organization_id: int
+    scope_id: int
+    excluded_id: int
+    a: int
+    b: int
+    known_at: int
+
+
+class BillableRow(NamedTuple):
+    """Somebody who counts, with the latest window that makes it so; instants are microseconds."""
+
+    place: int
+    learner_id: int
+    from_earliest: int
+    from_latest: int
+    to_earliest: int
+    to_latest: int
+    known_from: int
+    certain: bool
+
+
+COLUMNS = BillableRow._fields
+
+
+async def billable(
+    connection: AsyncConnection | AsyncSession, keys: Sequence[BillableKey], predicate: Predicate
+) -> list[BillableRow]:
+    """Everybody who counts, of each key, flat and in no order."""
+    statement, parameters = _everybody(predicate), _parameters(keys)
+    return [BillableRow._make(row) for row in await connection.execute(statement, parameters)]
+
+
+async def billable_counts(
+    connection: AsyncConnection | AsyncSession, keys: Sequence[BillableKey], predicate: Predicate
+) -> list[Count]:
+    """How many count, of each key in their order."""
+    rows = await connection.execute(_count_of_everybody(predicate), _parameters(keys))
+    found = {row[0]: Count(row[1], row[2]) for row in rows}
+    return [found.get(place, Count(0, 0)) for place in range(len(keys))]
+
+
+@lru_cache
+def freeze_entries(predicate: Predicate) -> Insert:
+    """Writes everybody who counts as entries of the snapshot whose id is the parameter `snapshot_id`."""
+    counted = _everybody(predicate).subquery("everybody")
+    ids = [bindparam(name, type_=BigInteger) for name in ("organization_id", "snapshot_id")]
+    values = [counted.c[name] for name in COLUMNS[1:]]
+    return insert(SnapshotEntry.__table__).from_select(
+        ["organization_id", "snapshot_id", *COLUMNS[1:]], select(*ids, *values)
+    )
+
+
+def as_keys(*keys: BillableKey) -> str:
+    """Keys as the one parameter `keys` of these statements."""
+    return as_parameter((n, *key) for n, key in enumerate(keys))
+
+
+def _parameters(keys: Sequence[BillableKey]) -> dict[str, object]:
+    return {"keys": as_keys(*keys)}
+
+
+@lru_cache
+def _everybody(predicate: Predicate) -> Select[Any]:
+    keys = asked("keys", "place", *BillableKey._fields)
+    both = known_exactly(predicate, keys).union_all(known_uncertainly(predicate, keys)).subquery("counted")
+    return select(*both.c)
+
+
+@lru_cache
+def _count_of_everybody(predicate: Predicate) -> Select[Any]:
+    counted = _everybody(predicate).subquery("everybody")
+    certain = func.sum(case((counted.c.certain, 1), else_=0))
+    return select(counted.c.place, certain, func.count()).group_by(counted.c.place)
+
+
+# ---------------------------------------------------------------------------------------------- exact windows
+
+
+def known_exactly(predicate: Predicate, keys: CTE) -> Select[Any]:
+    """Who counts by a window of which both ends are known, in the order of COLUMNS."""
+    current, former = (_exact(window, predicate, keys) for window in (CURRENT, FORMER))
+    if predicate.once_a_learner:
+        both = current.union_all(former).subquery("exact")
+        return select(*both.c)
+    return _latest_of_each(current.union_all(former).subquery("exact"))
+
+
+def _exact(window: FromClause, predicate: Predicate, keys: CTE) -> Select[Any]:
+    c = window.c
+    edges = _in_microseconds(c.from_at, c.from_at, c.to_at, c.to_at)
+    return _rows(window, keys, edges, literal(1, Boolean)).where(
+        satisfies(predicate, exact_edges(window), keys, surely=True), ~_covered(predicate, window, edges, keys)
+    )
+
+
+# ------------------------------------------------------------------------------------------ uncertain windows
+
+
+def known_uncertainly(predicate: Predicate, keys: CTE) -> Select[Any]:
+    """Who counts, or may, by a window that has lost a date, and by no exact one; in the order of COLUMNS."""
+    c = UNCERTAIN.c
+    edges = _in_microseconds(c.from_earliest, c.from_latest, c.to_earliest, c.to_latest)
+    surely = and_(
+        satisfies(predicate, uncertain_edges(UNCERTAIN), keys, surely=True),
+        ~c.may_be_empty,
+        ~_touched(predicate, keys),
+    )
+    rows = _rows(UNCERTAIN, keys, edges, surely).where(
+        satisfies(predicate, uncertain_edges(UNCERTAIN), keys, surely=False),
+        ~_covered(predicate, UNCERTAIN, edges, keys),
+        ~or_(*(_counts_exactly(window, predicate, keys) for window in (CURRENT, FORMER))),
+    )
+    return _latest_of_each(rows.subquery("unsure"))
+
+
+def _counts_exactly(window: FromClause, predicate: Predicate, keys: CTE) -> ColumnElement[bool]:
+    c = window.c
+    edges = _in_microseconds(c.from_at, c.from_at, c.to_at, c.to_at)
+    matching = select(c.learner_id).where(
+        in_scope(window, keys),
+        c.learner_id == UNCERTAIN.c.learner_id,
+        satisfies(predicate, exact_edges(window), keys, surely=True),
+        known(window, keys),
+        ~_covered(predicate, window, edges, keys),
+    )
+    return exists(matching.correlate_except(window))
+
+
+# ------------------------------------------------------------------------------------------------- exclusions
+
+
+def _covered(predicate: Predicate, window: FromClause, edges: Edges, keys: CTE) -> ColumnElement[bool]:
+    """Whether an exclusion covers all of the window that the question is about, in its widest completion.
+
+    Exclusions are coalesced, so that what no single one covers is not covered.
+    """
+    first: ColumnElement[Any] = keys.c.a
+    last: ColumnElement[Any] = keys.c.a + 1
+    if predicate is not Predicate.ACTIVE_AT:
+        first, last = _later(edges.from_earliest, keys.c.a), _earlier(edges.to_latest, keys.c.b)
+    return _excluded(keys, window.c.learner_id, lambda starts, ends: and_(starts <= first, ends >= last))
+
+
+def _touched(predicate: Predicate, keys: CTE) -> ColumnElement[bool]:
+    """Whether an exclusion reaches into what is asked about: then nothing uncertain about it is provable."""
+    last = keys.c.a + 1 if predicate is Predicate.ACTIVE_AT else keys.c.b
+    return _excluded(keys, UNCERTAIN.c.learner_id, lambda starts, ends: and_(starts < last, ends > keys.c.a))
+
+
+def _excluded(keys: CTE, learner: ColumnElement[int], reaches: Any) -> ColumnElement[bool]:
+    """Whether there is an exclusion of the learner, known then, that reaches so far. Where an end of the activity is
+    lost, the exclusion's own window is uncertain too, and taken at its widest."""
+    found = []
+    for window in (CURRENT, FORMER, UNCERTAIN):
+        excluded = window.alias("excluded")
+        starts, ends = ("from_earliest", "to_latest") if window is UNCERTAIN else ("from_at", "to_at")
+        reaching = reaches(*(type_coerce(excluded.c[name], BigInteger) for name in (starts, ends)))
+        matching = select(excluded.c.learner_id).where(
+            excluded.c.organization_id == keys.c.organization_id,
+            excluded.c.scope_id == keys.c.excluded_id,
+            excluded.c.learner_id == learner,
+            known(excluded, keys),
+            reaching,
+        )
+        found.append(exists(matching.correlate_except(excluded)))
+    # Most organizations exclude nobody: then no window is looked at.
+    return and_(keys.c.excluded_id != 0, or_(false(), *found))
+
+
+# ------------------------------------------------------------------------------------------------------ parts
+
+
+def _in_microseconds(*columns: ColumnElement[Any]) -> Edges:
+    """Edges as the integers that they are in the table, to be compared with those of keys."""
+    return Edges(*(type_coerce(column, BigInteger) for column in columns))  # type: ignore[arg-type]
+
+
+def _rows(window: FromClause, keys: CTE, edges: Edges, certain: ColumnElement[bool]) -> Select[Any]:
+    values: tuple[ColumnElement[Any], ...] = (
+        keys.c.place,
+        window.c.learner_id,
+        *(edges.from_earliest, edges.from_latest, edges.to_earliest, edges.to_latest),
+        type_coerce(window.c.known_from, BigInteger),
+        certain,
+    )
+    named = (value.label(name) for name, value in zip(COLUMNS, values, strict=True))
+    return select(*named).where(in_scope(window, keys), known(window, keys))
+
+
+def _latest_of_each(rows: FromClause) -> Select[Any]:
+    """Each person once, with the window that is certain if one is, and of those the latest."""
+    order = (desc(rows.c.certain), desc(rows.c.to_latest), desc(rows.c.from_earliest), desc(rows.c.known_from))
+    number = func.row_number().over(partition_by=(rows.c.place, rows.c.learner_id), order_by=order)
+    numbered = select(*rows.c, number.label("number")).subquery("numbered")
+    return select(*(numbered.c[name] for name in COLUMNS)).where(numbered.c.number == 1)
+
+
+def _later(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case((one > other, one), else_=other)
+
+
+def _earlier(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case((one < other, one), else_=other)
