@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry.types import Info as StrawberryInfo
 
 from resolvers.database import Reading, Writing
+from resolvers.evidence.signing import Signer
 from resolvers.loaders.registry import Loaders
 from resolvers.principal import Principal
 
@@ -26,6 +27,8 @@ class Context:
     reading: Reading
     run: Writing
     request_id: str = ""
+    # None where the server has no signing key.
+    signer: Signer | None = None
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, NewType, TypeVar
 
 import strawberry
 from graphql import GraphQLError
@@ -13,6 +13,9 @@ from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.scalar import ScalarDefinition
 
 from models.interval import BEGINNING_US, FOREVER_US, UTC, from_microseconds
+
+BigInt = NewType("BigInt", int)
+"""GraphQL's own Int ends at 2,147,483,647."""
 
 E = TypeVar("E", bound=type[Enum])
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,6 +53,12 @@ def read_day(value: object) -> dt.date:
         raise GraphQLError(f"{value!r} is not a day that exists, such as 2017-09-01.") from problem
 
 
+def read_big(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 1 << 63:
+        raise GraphQLError(f"{value!r} is not a whole number of up to 64 bits.")
+    return value
+
+
 SCALARS: dict[object, ScalarDefinition] = {
     dt.datetime: strawberry.scalar(
         name="DateTime",
@@ -64,6 +73,12 @@ SCALARS: dict[object, ScalarDefinition] = {
         specified_by_url="https://scalars.graphql.org/andimarek/local-date.html",
         serialize=write_day,
         parse_value=read_day,
+    ),
+    BigInt: strawberry.scalar(
+        name="BigInt",
+        description="A whole number of up to 64 bits; JavaScript is exact up to 9,007,199,254,740,991.",
+        serialize=int,
+        parse_value=read_big,
     ),
 }
 

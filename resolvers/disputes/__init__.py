@@ -1,0 +1,1 @@
+"""Disputes: opening, working on and resolving them."""

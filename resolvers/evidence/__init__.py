@@ -1,0 +1,1 @@
+"""Proof: sealing snapshots, signing checkpoints, and building packs that verify offline."""

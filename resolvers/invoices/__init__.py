@@ -1,0 +1,1 @@
+"""Invoices: drafting, challenging, issuing, paying, crediting and adjusting them, a file each."""

@@ -1,0 +1,63 @@
+"""Reading snapshots and their entries."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from models.batches import as_parameter, asked
+from models.billing import BillingSnapshot, SnapshotKind
+from models.contracts import Measure
+
+SNAPSHOT = BillingSnapshot.__table__
+
+
+class SnapshotKey(NamedTuple):
+    organization_id: int
+    snapshot_id: int
+
+
+class SnapshotRow(NamedTuple):
+    """A frozen count; what depends on a term is None without one."""
+
+    place: int
+    organization_id: int
+    id: int
+    product_id: int
+    date: dt.date
+    kind: SnapshotKind
+    recorded_at: dt.datetime
+    actor: str
+    known_at: dt.datetime
+    cutoff: dt.datetime
+    measure: Measure
+    counted_from: dt.datetime
+    counted_until: dt.datetime
+    term_id: int | None
+    licensed: int | None
+    unit_price_minor: int | None
+    currency: str | None
+    count_least: int
+    count_most: int
+    excluded: int
+    overage_least: int | None
+    overage_most: int | None
+
+
+COLUMNS = [SNAPSHOT.c[name] for name in SnapshotRow._fields[1:]]
+
+
+async def snapshots_by_id(connection: AsyncConnection | AsyncSession, keys: Sequence[SnapshotKey]) -> list[SnapshotRow]:
+    """Those of the snapshots that exist."""
+    rows = await connection.execute(_snapshots_by_id(), {"keys": as_parameter((n, *key) for n, key in enumerate(keys))})
+    return [SnapshotRow._make(row) for row in rows]
+
+
+def _snapshots_by_id() -> Select[Any]:
+    keys = asked("keys", "place", *SnapshotKey._fields)
+    same = (SNAPSHOT.c.organization_id == keys.c.organization_id) & (SNAPSHOT.c.id == keys.c.snapshot_id)
+    return select(keys.c.place, *COLUMNS).join(SNAPSHOT, same)

@@ -1,0 +1,1 @@
+"""Evidence packs as papers that people read: CSV, XLSX and PDF, from the same contents."""
