@@ -7,6 +7,7 @@ adjustments are insert-only; of an invoice only its state and its times change.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from enum import Enum
 
 from sqlalchemy import (
@@ -36,6 +37,10 @@ class InvoiceState(Enum):
     ISSUED = "to be paid, but for what is disputed"
     PAID = "nothing is left to pay"
     CANCELLED = "a draft that was dropped"
+
+
+SHOWN = (InvoiceState.CHALLENGE, InvoiceState.ISSUED, InvoiceState.PAID)
+"""The states in which the client sees an invoice."""
 
 
 class Invoice(Base):
@@ -208,3 +213,48 @@ class CreditNoteLine(Base):
         CheckConstraint("quantity > 0 AND total_minor > 0", name="positive"),
         Index(None, "organization_id", "invoice_id", "line_number"),
     )
+
+
+# ------------------------------------------------------------------------------------------------------ rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What is owed on an invoice, in the smallest unit of its currency. Due − held = collectable."""
+
+    total: int
+    credited: int
+    paid: int
+    disputed: int
+    """In open dispute and not credited yet."""
+
+    @property
+    def due(self) -> int:
+        return max(0, self.total - self.credited - self.paid)
+
+    @property
+    def credit_balance(self) -> int:
+        """What the client has paid and no longer owes: it stays theirs."""
+        return max(0, self.credited + self.paid - self.total)
+
+    @property
+    def held(self) -> int:
+        return min(self.disputed, self.due)
+
+    @property
+    def collectable(self) -> int:
+        return self.due - self.held
+
+    @property
+    def is_settled(self) -> bool:
+        return not self.due and not self.disputed
+
+
+def billable_now(billed: int, approved: int, least: int, most: int) -> int:
+    """Of how many people the overage is to be billed, as known now, when `billed` are, `approved` of them as
+    uncertain.
+
+    At least all that are certain; beyond these only who was approved, and never more than may be counted. What is
+    billed between the two stays: snapshot 401..403 of 400, one billed and two approved, changes nothing.
+    """
+    return max(least, min(billed, least + approved, most))
