@@ -1,15 +1,11 @@
-"""Opaque ids: the kind of a thing and its keys. Whether one may see it is asked again each time it is used."""
+"""Ids as clients give them: what is not one is refused."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from models.errors import BadId
+from models.ids import encode_id, packed, parse_id, unpacked
 
-
-def encode_id(kind: str, *keys: int) -> str:
-    return packed(":".join((kind, *map(str, keys))))
+__all__ = ["decode_id", "encode_id", "packed", "parse_id", "unpacked"]
 
 
 def decode_id(text: str, kind: str, count: int, *field: str) -> list[int]:
@@ -18,29 +14,3 @@ def decode_id(text: str, kind: str, count: int, *field: str) -> list[int]:
     if found != kind or len(keys) != count:
         raise BadId(kind, *field)
     return keys
-
-
-def parse_id(text: str) -> tuple[str, list[int]]:
-    """The kind and the keys; an empty kind if it is not an id at all."""
-    try:
-        kind, *keys = unpacked(text).split(":")
-        numbers = [int(key) for key in keys]
-    except ValueError:
-        return "", []
-    return (kind, numbers) if text == encode_id(kind, *numbers) and all(_fits(n) for n in numbers) else ("", [])
-
-
-def _fits(key: int) -> bool:
-    return abs(key) < 1 << 63
-
-
-def packed(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def unpacked(text: str) -> str:
-    """The text within an id or a cursor; ValueError if there is none."""
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError) as problem:
-        raise ValueError("not base64 of UTF-8") from problem
