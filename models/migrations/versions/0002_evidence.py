@@ -209,6 +209,27 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "erasure",
+        sa.Column("organization_id", sa.BigInteger(), nullable=False),
+        sa.Column("learner_id", sa.BigInteger(), nullable=False),
+        sa.Column("recorded_at", sa.BigInteger(), nullable=False),
+        sa.Column("actor", sa.String(length=200), nullable=False),
+        sa.Column("salt", sa.String(length=64), nullable=False),
+        sa.Column("external_id_digest", sa.String(length=64), nullable=False),
+        sa.Column("profile_digest", sa.String(length=64), nullable=False),
+        sa.Column("texts_digest", sa.String(length=64), nullable=False),
+        sa.Column("preview_digest", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "learner_id"],
+            ["learner.organization_id", "learner.id"],
+            name=op.f("fk_erasure_organization_id_learner_id"),
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "learner_id", name=op.f("pk_erasure")),
+        sa.UniqueConstraint(
+            "organization_id", "external_id_digest", name=op.f("uq_erasure_organization_id_external_id_digest")
+        ),
+    )
+    op.create_table(
         "invoice_payment",
         sa.Column("organization_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.BigInteger(), nullable=False),
@@ -593,7 +614,6 @@ def upgrade() -> None:
         "contract_term",
         "billing_snapshot",
         "snapshot_entry",
-        "invoice_line",
         "line_acceptance",
         "invoice_payment",
         "credit_note_line",
@@ -603,6 +623,7 @@ def upgrade() -> None:
         "evidence_pack",
         "evidence_file",
         "idempotency_key",
+        "erasure",
     ):
         make_append_only(table)
     unmake_append_only("act")
@@ -611,6 +632,7 @@ def upgrade() -> None:
         ("event", "said"),
         ("adjustment", "reason"),
         ("credit_note", "reason"),
+        ("invoice_line", "approval_reason"),
     ):
         make_append_only_but_erasable(table, text)
 
