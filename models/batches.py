@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, func, literal_column, select, true
+from sqlalchemy import BigInteger, ColumnElement, Date, Select, bindparam, func, literal_column, select, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import CTE
@@ -63,13 +63,13 @@ def as_parameter(keys: Iterable[Sequence[int | str | None]]) -> str:
     return orjson.dumps(list(keys)).decode()
 
 
-def asked(parameter: str, *names: str, texts: Sequence[str] = ()) -> CTE:
+def asked(parameter: str, *names: str, texts: Sequence[str] = (), dates: Sequence[str] = ()) -> CTE:
     """The keys given as `parameter`, a row each, with the place of each in the list order of their columns.
 
-    All are 64-bit integers but those named in `texts`.
+    All are 64-bit integers but those named in `texts`, and in `dates`, which travel as 2017-09-01.
     """
     elements = Elements(bindparam(parameter, type_=Text)).table_valued("value", name=f"{parameter}_elements")
-    types = (Text() if name in texts else BigInteger() for name in names)
+    types = (Text() if name in texts else Date() if name in dates else BigInteger() for name in names)
     columns = [
         Item(elements.c.value, place, type_).label(name)
         for place, (name, type_) in enumerate(zip(names, types, strict=True))
