@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from models.disputes import RESOLUTIONS, DisputeOrigin, DisputeState
 from models.errors import DisputeError, DisputeErrorCode
-from models.invoices import InvoiceState
+from models.invoices import SHOWN, InvoiceState
 
 
 class DisputeStep(Enum):
@@ -128,10 +128,6 @@ class LineKey(NamedTuple):
 
     invoice_id: int
     number: int
-
-
-SHOWN = frozenset({InvoiceState.CHALLENGE, InvoiceState.ISSUED, InvoiceState.PAID})
-"""The invoices whose lines the client has been shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
