@@ -48,7 +48,7 @@ def create_app(
         Route("/graphql", graphql.respond, methods=["GET", "POST"]),
         *sign_in_routes(authentication),
         *explorer_routes(operations),
-        *admin_routes(graphql.execute, operations, clock, guard),
+        *admin_routes(graphql.execute, operations, clock, authentication.own_form, guard),
         *export_routes(database, clock, guard),
         *_health_routes(readiness),
         Route("/assets/countersign.css", _style),

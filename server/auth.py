@@ -3,9 +3,10 @@
 import datetime as dt
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl, quote, urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from models.access import TokenUse
 from resolvers.principal import Principal
 from resolvers.tokens import Issued, principal_by
+from server.body import BodyTooLarge, read_body
 from server.database import Database
 from server.settings import Settings
 
@@ -20,6 +22,8 @@ Clock = Callable[[], dt.datetime]
 
 COOKIE = "countersign"
 HOME = "/"
+FORM_BYTES = 16_384
+MOST_FIELDS = 50
 # A path of our own: no second slash or backslash, which browsers read as another host, and nothing they skip.
 LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 
@@ -50,6 +54,8 @@ class Authentication:
         principal = await self._principal(secret, use) if secret else None
         if principal is None:
             return None
+        # From where they ask, for the events that they cause.
+        principal = replace(principal, origin=request.client.host if request.client else "")
         request.state.principal = principal
         return Caller(principal, by_cookie=header is None)
 
@@ -77,6 +83,16 @@ class Authentication:
             return site in {"same-origin", "none"}
         origin = request.headers.get("origin")
         return origin is None or urlsplit(origin).netloc in {request.headers.get("host"), self.public_host}
+
+    async def own_form(self, request: Request) -> dict[str, str]:
+        """What was typed into a form of a page of ours."""
+        if not self.is_own_form(request):
+            raise HTTPException(403, "This form was sent from another site. Open the page here and send it again.")
+        try:
+            body = await read_body(request, FORM_BYTES)
+        except BodyTooLarge as problem:
+            raise HTTPException(413, f"A form here has at most {FORM_BYTES:,} bytes.") from problem
+        return dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=MOST_FIELDS))
 
 
 class SignedIn:

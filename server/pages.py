@@ -2,9 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from urllib.parse import parse_qsl
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -12,10 +10,8 @@ from starlette.templating import Jinja2Templates
 
 from resolvers.tokens import Issued, LinkState, link_state, sign_in_with_link, sign_in_with_token, sign_out
 from server.auth import HOME, Authentication, local_path
-from server.body import BodyTooLarge, read_body
 
 TEMPLATES = Jinja2Templates(Path(__file__).parent / "templates")
-FORM_BYTES = 4_096
 PAGE_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
@@ -49,7 +45,7 @@ class _SignInPages:
         return _page(request, onward=onward, principal=caller.principal if caller else None)
 
     async def use_token(self, request: Request) -> Response:
-        form = await self._form(request)
+        form = await self._authentication.own_form(request)
         token, onward, now = form.get("token", "").strip(), local_path(form.get("next", HOME)), self._now()
         session = await self._database.run(lambda step: sign_in_with_token(step, now, token))
         if session is None:
@@ -64,7 +60,7 @@ class _SignInPages:
         return _page(request, 403, problem=state.value)
 
     async def use_link(self, request: Request) -> Response:
-        await self._form(request)
+        await self._authentication.own_form(request)
         code, now = request.path_params["code"], self._now()
         session = await self._database.run(lambda step: sign_in_with_link(step, now, code))
         if session is None:
@@ -72,7 +68,7 @@ class _SignInPages:
         return self._enter(session, HOME)
 
     async def leave(self, request: Request) -> Response:
-        await self._form(request)
+        await self._authentication.own_form(request)
         cookie, now = request.cookies.get(self._authentication.cookie, ""), self._now()
         await self._database.run(lambda step: sign_out(step, now, cookie))
         response = RedirectResponse("/sign-in", 303)
@@ -85,15 +81,6 @@ class _SignInPages:
     async def _link_state(self, request: Request) -> LinkState:
         async with self._database.reading() as connection:
             return await link_state(connection, self._now(), request.path_params["code"])
-
-    async def _form(self, request: Request) -> dict[str, str]:
-        if not self._authentication.is_own_form(request):
-            raise HTTPException(403, "This form was sent from another site. Open the page here and send it again.")
-        try:
-            body = await read_body(request, FORM_BYTES)
-        except BodyTooLarge as problem:
-            raise HTTPException(413, f"A form here has at most {FORM_BYTES:,} bytes.") from problem
-        return dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=10))
 
     def _enter(self, session: Issued, onward: str) -> Response:
         response = RedirectResponse(onward, 303, headers={"Cache-Control": "no-store"})

@@ -3,6 +3,10 @@
 To add a page: a subclass of Page (see organizations.py, about forty lines), a template, an operation in
 `operations/pages/`, and its name in PAGES of routes.py. No page reads the database, and none has a script: what a
 page shows is in its address, so that it can be kept and sent to a colleague.
+
+A form of a page that changes something is sent to the page's own address, with the name of a Deed in its field `deed`.
+The deed runs one named mutation; then the browser goes where `after` says, or the page is shown again with what was
+refused and what had been typed.
 """
 
 from __future__ import annotations
@@ -10,10 +14,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NotRequired, Protocol, TypedDict
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.datastructures import QueryParams
 
@@ -66,15 +71,42 @@ class Visit:
         return {"first": PAGE_ROWS, **present(after=self.text("after"))}
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a form of a page does: one named operation, whose one field is a mutation."""
+
+    operation: str
+    mutation: str
+
+
+Form = Mapping[str, str]
+
+
 class Page:
     """One visit to a page. A subclass says where it is, what it runs and what its template shows."""
 
     path: ClassVar[str]
     operation: ClassVar[str]
     template: ClassVar[str]
+    # By the name in a form's field `deed`.
+    deeds: ClassVar[Mapping[str, Deed]] = {}
 
     def __init__(self, visit: Visit) -> None:
         self.visit = visit
+        # What was typed into a form that was refused, to be shown in it again.
+        self.sent: Form = {}
+
+    def deed_variables(self, deed: str, form: Form) -> Variables:
+        """The variables of a deed's operation, from what was typed. Raises BadAddress."""
+        raise NotImplementedError
+
+    def after(self, deed: str, payload: Mapping[str, object]) -> str:
+        """Where the browser goes once a deed is done: a path of ours. The page itself unless it says otherwise."""
+        return link(self.address_of_page, dict(self.visit.query))
+
+    @property
+    def address_of_page(self) -> str:
+        return self.path.format(**{name: quote(str(value), safe="") for name, value in self.visit.path.items()})
 
     def variables(self) -> Variables:
         """The variables of the operation, from the address. Raises BadAddress."""
@@ -113,6 +145,22 @@ def refusals_of(answer: Mapping[str, object]) -> list[Refusal]:
     errors: Sequence[ShownError] = answer.get("errors", ())  # type: ignore[assignment]  # the shape of GraphQL
     found = [_refusal(error) for error in errors]
     return list(dict.fromkeys(found))
+
+
+class UserError(TypedDict):
+    message: str
+    code: str
+
+
+def refusals_of_payload(payload: Mapping[str, object]) -> list[Refusal]:
+    """What a mutation refused."""
+    errors: Sequence[UserError] = payload.get("userErrors", ())  # type: ignore[assignment]  # the shape of GraphQL
+    return [Refusal(error["message"], error["code"]) for error in errors]
+
+
+def new_key() -> str:
+    """For the hidden field of a form about money: sent twice by mistake, it is done once."""
+    return secrets.token_hex(16)
 
 
 def _refusal(error: ShownError) -> Refusal:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from graphiql.admin.learners import LearnersPage
@@ -17,17 +17,19 @@ from graphiql.admin.organizations import OrganizationsPage
 from graphiql.admin.pages import (
     BadAddress,
     Execute,
+    Form,
     Page,
     Refusal,
     Variables,
     Visit,
     explorer_link,
     refusals_of,
+    refusals_of_payload,
     status_of,
 )
 from graphiql.operations import Operation
-from resolvers.principal import Principal
 
+ReadForm = Callable[[Request], Awaitable[Form]]
 PAGES: tuple[type[Page], ...] = (OrganizationsPage, LearnersPage)
 HEADERS = {
     "Content-Security-Policy": (
@@ -53,39 +55,73 @@ def admin_routes(
     execute: Execute,
     operations: Sequence[Operation],
     clock: Callable[[], dt.datetime],
+    own_form: ReadForm,
     guard: Sequence[Middleware] = (),
 ) -> list[Route]:
-    """The pages. `guard` lets known callers through only, and leaves who they are in `request.state.principal`."""
+    """The pages. `guard` lets known callers through only, and leaves who they are in `request.state.principal`;
+    `own_form` reads a form, if it was sent from a page of ours."""
     named = {operation.name: operation for operation in operations}
-    return [
-        Route(page.path, _Endpoint(page, named[page.operation], execute, clock).respond, middleware=guard)
-        for page in PAGES
-    ]
+    return [_route(_Endpoint(page, named, execute, clock, own_form), guard) for page in PAGES]
+
+
+def _route(endpoint: _Endpoint, guard: Sequence[Middleware]) -> Route:
+    methods = ["GET", "POST"] if endpoint.page.deeds else ["GET"]
+    return Route(endpoint.page.path, endpoint.respond, methods=methods, middleware=guard)
 
 
 class _Endpoint:
     """One page at its address."""
 
     def __init__(
-        self, page: type[Page], operation: Operation, execute: Execute, clock: Callable[[], dt.datetime]
+        self,
+        page: type[Page],
+        operations: Mapping[str, Operation],
+        execute: Execute,
+        clock: Callable[[], dt.datetime],
+        own_form: ReadForm,
     ) -> None:
-        self._page = page
-        self._operation = operation
+        self.page = page
+        self._operation = operations[page.operation]
+        self._deeds = {name: (deed, operations[deed.operation]) for name, deed in page.deeds.items()}
         self._execute = execute
         self._clock = clock
+        self._own_form = own_form
 
     async def respond(self, request: Request) -> Response:
-        principal: Principal = request.state.principal
-        page = self._page(
-            Visit(
-                principal=principal,
-                today=self._clock().date(),
-                path=request.path_params,
-                query=request.query_params,
-            )
+        visit = Visit(
+            principal=request.state.principal,
+            today=self._clock().date(),
+            path=request.path_params,
+            query=request.query_params,
         )
+        page = self.page(visit)
+        if request.method != "POST":
+            return await self._show(page, request, [])
+        page.sent = await self._own_form(request)
+        done = await self._do(page, request)
+        if isinstance(done, str):
+            return RedirectResponse(done, 303, headers=HEADERS)
+        return await self._show(page, request, done)
+
+    async def _do(self, page: Page, request: Request) -> str | list[Refusal]:
+        """Where to go once it is done, or why it was refused."""
+        name = page.sent.get("deed", "")
+        if name not in self._deeds:
+            return [Refusal("This form does nothing that is known here. Open the page again.", "BAD_ADDRESS")]
+        deed, operation = self._deeds[name]
+        try:
+            variables = page.deed_variables(name, page.sent)
+        except BadAddress as problem:
+            return [Refusal(str(problem), "BAD_ADDRESS")]
+        data, refusals = await self._run(operation, variables, request)
+        payload: Mapping[str, object] = (data or {}).get(deed.mutation) or {}  # type: ignore[assignment]
+        refusals += refusals_of_payload(payload)
+        return refusals or page.after(name, payload)
+
+    async def _show(self, page: Page, request: Request, refused: Sequence[Refusal]) -> Response:
         data, variables, refusals = await self._answer(page, request)
-        shown = {"principal": principal, "refusals": refusals}
+        refusals = [*refused, *refusals]
+        shown = {"principal": page.visit.principal, "refusals": refusals}
         if data is None or not page.is_found(data):
             return _rendered("refused.html", shown, status_of(refusals))
         shown |= {"page": page, "data": data, "explorer": explorer_link(self._operation.name, variables)}
@@ -99,18 +135,20 @@ class _Endpoint:
             variables = page.variables()
         except BadAddress as problem:
             form = page.variables_of_form()
-            data, also = await self._run(form, request)
+            data, also = await self._run(self._operation, form, request)
             return data, form, [Refusal(str(problem), "BAD_ADDRESS"), *also]
-        data, refusals = await self._run(variables, request)
+        data, refusals = await self._run(self._operation, variables, request)
         if data is None:
-            data, also = await self._run(page.variables_of_form(), request)
+            data, also = await self._run(self._operation, page.variables_of_form(), request)
             refusals = list(dict.fromkeys([*refusals, *also]))
         return data, variables, refusals
 
-    async def _run(self, variables: Variables, request: Request) -> tuple[Mapping[str, object] | None, list[Refusal]]:
+    async def _run(
+        self, operation: Operation, variables: Variables, request: Request
+    ) -> tuple[Mapping[str, object] | None, list[Refusal]]:
         """The data, None if not even the form can be shown; and why something is missing."""
         state = request.state
-        answer = await self._execute(self._operation, variables, state.principal, getattr(state, "request_id", ""))
+        answer = await self._execute(operation, variables, state.principal, getattr(state, "request_id", ""))
         data: Mapping[str, object] | None = answer.get("data")  # type: ignore[assignment]  # the shape of GraphQL
         return data, refusals_of(answer)
 
