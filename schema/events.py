@@ -37,7 +37,7 @@ def events_paging(of: object, first: int | None, after: str | None, last: int | 
 async def events_of_thing(info: Info, thing: Thing, key: EventsKey, page: Paging) -> Connection[Event]:
     """What was done to it, oldest first; the client does not see what is internal."""
     with_internal, loaders = info.context.principal.is_staff, info.context.loaders
-    asked = EventsPage(thing, page.limit, with_internal, page.backward, page.beyond and page.beyond[0])
+    asked = EventsPage(thing, page.limit, with_internal, page.backward, page.beyond[0] if page.beyond else None)
     rows: list[EventRow] = await loaders.rows(events_of, asked).load(key)
 
     async def total() -> int:
