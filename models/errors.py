@@ -162,6 +162,7 @@ class HistoryErrorCode(Enum):
     NOT_FOUND = "There is no such thing, or it is not yours. Check the id."
     BAD_ID = "This is not an id that this API gave out, or it is the id of another kind of thing."
     NOT_A_WINDOW = "What is known of the learner has changed since you saw this window. Look again."
+    ERASED = "This person was erased, and nothing about them is recorded again. Somebody else needs a new external id."
 
 
 class HistoryError(DomainError):
@@ -235,10 +236,13 @@ class BillingErrorCode(Enum):
     BAD_CHALLENGE_DAYS = "A challenge window has 1 to 90 days."
     ALREADY_ACCEPTED = "The client has accepted this line."
     EXCEEDS_DUE = "The payment is more than is due."
+    WRONG_CURRENCY = "The invoice is in another currency, and currencies never mix."
+    REFERENCE_REQUIRED = "Give the payment's reference, by which it is found in the bank's records."
     NOT_ABOVE_MINIMUM = "Everybody who may be counted is counted and billed already."
     NO_DIFFERENCE = "What is known now would have been billed just so."
     NOT_BILLED = "The snapshot is not on an issued invoice, so there is nothing to adjust."
     ALREADY_APPROVED = "This was approved already."
+    SUPERSEDED = "What is billed has changed since this adjustment was found. Find it again."
     UNKNOWN_CURRENCY = MoneyErrorCode.UNKNOWN_CURRENCY.value
     BAD_AMOUNT = MoneyErrorCode.BAD_AMOUNT.value
     IDEMPOTENCY_KEY_REUSED = RepeatErrorCode.IDEMPOTENCY_KEY_REUSED.value
