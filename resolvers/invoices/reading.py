@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.errors import BillingError, BillingErrorCode, NotFound
 from models.events import Deed, Thing
-from models.invoices import Figures, Invoice, InvoiceState
+from models.invoices import SHOWN, Figures, Invoice, InvoiceState
 from models.money import Money
 from resolvers.events import Noted, note
 from resolvers.loaders.invoices import (
@@ -60,6 +60,25 @@ async def find(connection: AsyncConnection | AsyncSession, organization_id: int,
     lines = await lines_of_invoices(connection, keys)
     paid = sum(payment.amount_minor for payment in await payments_of_invoices(connection, keys))
     return Found(rows[0], lines, figures_of(lines, paid))
+
+
+async def find_shown(
+    connection: AsyncConnection | AsyncSession, principal: Principal, organization_id: int, invoice_id: int
+) -> Found:
+    """The same for somebody who may see it: a client sees no draft."""
+    principal.must_see(organization_id, "invoice", "invoice")
+    found = await find(connection, organization_id, invoice_id)
+    if not principal.is_staff and found.row.state not in SHOWN:
+        raise NotFound("invoice", "invoice")
+    return found
+
+
+def worded(reason: str | None, *field: str) -> str:
+    """A reason without surrounding space; refused if there is none."""
+    stripped = (reason or "").strip()
+    if not stripped:
+        raise BillingError(BillingErrorCode.REASON_REQUIRED, BillingErrorCode.REASON_REQUIRED.value, *field)
+    return stripped
 
 
 def figures_of(lines: Sequence[LineRow], paid: int) -> Figures:
