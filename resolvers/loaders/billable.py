@@ -50,6 +50,18 @@ class BillableKey(NamedTuple):
     known_at: int
 
 
+class BillableOneKey(NamedTuple):
+    """The same of one learner alone."""
+
+    organization_id: int
+    scope_id: int
+    excluded_id: int
+    a: int
+    b: int
+    known_at: int
+    learner_id: int
+
+
 class BillableRow(NamedTuple):
     """Somebody who counts, with the latest window that makes it so; instants are microseconds."""
 
@@ -83,6 +95,16 @@ async def billable_counts(
     return [found.get(place, Count(0, 0)) for place in range(len(keys))]
 
 
+async def billable_of(
+    connection: AsyncConnection | AsyncSession, keys: Sequence[BillableOneKey], predicate: Predicate
+) -> list[BillableRow | None]:
+    """How each learner counts, of each key in their order; None of who does not."""
+    parameters = {"keys": as_parameter((n, *key) for n, key in enumerate(keys))}
+    rows = [BillableRow._make(row) for row in await connection.execute(_each_of_one(predicate), parameters)]
+    found = {row.place: row for row in rows}
+    return [found.get(place) for place in range(len(keys))]
+
+
 @lru_cache
 def freeze_entries(predicate: Predicate) -> Insert:
     """Writes everybody who counts as entries of the snapshot whose id is the parameter `snapshot_id`."""
@@ -105,7 +127,16 @@ def _parameters(keys: Sequence[BillableKey]) -> dict[str, object]:
 
 @lru_cache
 def _everybody(predicate: Predicate) -> Select[Any]:
-    keys = asked("keys", "place", *BillableKey._fields)
+    return everybody(predicate, asked("keys", "place", *BillableKey._fields))
+
+
+@lru_cache
+def _each_of_one(predicate: Predicate) -> Select[Any]:
+    return everybody(predicate, asked("keys", "place", *BillableOneKey._fields))
+
+
+def everybody(predicate: Predicate, keys: CTE) -> Select[Any]:
+    """Who counts, in the order of COLUMNS, of keys with at least the columns of a BillableKey."""
     both = known_exactly(predicate, keys).union_all(known_uncertainly(predicate, keys)).subquery("counted")
     return select(*both.c)
 
@@ -228,7 +259,8 @@ def _rows(window: FromClause, keys: CTE, edges: Edges, certain: ColumnElement[bo
         certain,
     )
     named = (value.label(name) for name, value in zip(COLUMNS, values, strict=True))
-    return select(*named).where(in_scope(window, keys), known(window, keys))
+    rows = select(*named).where(in_scope(window, keys), known(window, keys))
+    return rows.where(window.c.learner_id == keys.c.learner_id) if "learner_id" in keys.c else rows
 
 
 def _latest_of_each(rows: FromClause) -> Select[Any]:

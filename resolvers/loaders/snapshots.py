@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, literal, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.batches import as_parameter, asked
@@ -14,6 +14,8 @@ from models.billing import BillingSnapshot, SnapshotKind
 from models.contracts import Measure
 
 SNAPSHOT = BillingSnapshot.__table__
+# Written out, so that the index of what is billed serves the statement.
+IS_BILLED = SNAPSHOT.c.kind == literal_column(f"'{SnapshotKind.BILLING.name}'")
 
 
 class SnapshotKey(NamedTuple):
@@ -54,6 +56,13 @@ COLUMNS = [SNAPSHOT.c[name] for name in SnapshotRow._fields[1:]]
 async def snapshots_by_id(connection: AsyncConnection | AsyncSession, keys: Sequence[SnapshotKey]) -> list[SnapshotRow]:
     """Those of the snapshots that exist."""
     rows = await connection.execute(_snapshots_by_id(), {"keys": as_parameter((n, *key) for n, key in enumerate(keys))})
+    return [SnapshotRow._make(row) for row in rows]
+
+
+async def billing_snapshots_of(connection: AsyncConnection | AsyncSession, organization_id: int) -> list[SnapshotRow]:
+    """All that was ever billed of an organization, oldest first."""
+    billed = select(literal(0), *COLUMNS).where(SNAPSHOT.c.organization_id == organization_id, IS_BILLED)
+    rows = await connection.execute(billed.order_by(SNAPSHOT.c.date, SNAPSHOT.c.id))
     return [SnapshotRow._make(row) for row in rows]
 
 

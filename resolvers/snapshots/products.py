@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from models.batches import as_parameter, asked
 from models.organizations import Scope, ScopeKind
 
 PRODUCTS = (ScopeKind.ORGANIZATION, ScopeKind.LIBRARY)
@@ -21,11 +23,26 @@ class Products:
 
 
 async def products_of(connection: AsyncConnection | AsyncSession, organization_id: int) -> Products:
+    return (await products_of_each(connection, [organization_id]))[organization_id]
+
+
+async def products_of_each(
+    connection: AsyncConnection | AsyncSession, organization_ids: Sequence[int]
+) -> Mapping[int, Products]:
+    keys = asked("keys", "organization_id")
     rows = await connection.execute(
-        select(Scope.id, Scope.kind).where(
-            Scope.organization_id == organization_id, Scope.kind.in_([*PRODUCTS, ScopeKind.EXCLUSION])
-        )
+        select(Scope.organization_id, Scope.id, Scope.kind).where(
+            Scope.organization_id.in_(select(keys.c.organization_id)),
+            Scope.kind.in_([*PRODUCTS, ScopeKind.EXCLUSION]),
+        ),
+        {"keys": as_parameter((i,) for i in organization_ids)},
     )
-    kinds = {row.id: row.kind for row in rows}
+    kinds: dict[int, dict[int, ScopeKind]] = {organization_id: {} for organization_id in organization_ids}
+    for row in rows:
+        kinds[row.organization_id][row.id] = row.kind
+    return {organization_id: _products(organization_id, of_one) for organization_id, of_one in kinds.items()}
+
+
+def _products(organization_id: int, kinds: Mapping[int, ScopeKind]) -> Products:
     ids = sorted((i for i, kind in kinds.items() if kind in PRODUCTS), key=lambda i: (i != organization_id, i))
     return Products(tuple(ids), next((i for i, kind in kinds.items() if kind is ScopeKind.EXCLUSION), 0))
