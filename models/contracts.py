@@ -58,6 +58,11 @@ class ContractTerm(Base):
     )
 
 
+def last_day_before(until: dt.date) -> dt.date | None:
+    """The last day of what lasts until then; None if it has not ended."""
+    return None if until == NO_LAST_DAY else until - DAY
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """What is agreed of a product: `[since, until)` in local days."""
@@ -79,7 +84,7 @@ class Agreement:
     @property
     def through(self) -> dt.date | None:
         """Its last day; None if it has not ended."""
-        return None if self.until == NO_LAST_DAY else self.until - DAY
+        return last_day_before(self.until)
 
     def __str__(self) -> str:
         price = Money(self.unit_price_minor, self.currency)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from models.errors import NotFound
+from models.contracts import Measure
+from models.errors import BillingErrorCode, NotFound
 from models.organizations import ScopeKind
 from resolvers.loaders.places import OrganizationRow, ScopeKey, ScopeRow, scopes_by_id
 from schema.context import Info
 from schema.fields import field
 from schema.ids import decode_id
-from schema.organizations import Library
 from schema.scalars import described
+
+if TYPE_CHECKING:
+    from schema.organizations import Library
 
 
 class ProductKind(Enum):
@@ -22,6 +26,15 @@ class ProductKind(Enum):
 
 
 described(ProductKind, "What is counted.")
+described(Measure, "What is counted for the bill of a date; people, each once.", "BillingMeasure")
+described(BillingErrorCode, "Why something about a bill was refused.")
+
+
+@strawberry.type(description="A refusal: what was wrong with the input, and what to do.")
+class BillingUserError:
+    field: list[str] = strawberry.field(description="The path of the input at fault.")
+    message: str = strawberry.field(description="A sentence to act on.")
+    code: BillingErrorCode = strawberry.field(description="The reason, for programs.")
 
 
 @strawberry.type(description="What an organization licenses: its seats, or access to one of its libraries.")
@@ -36,22 +49,25 @@ class BillableProduct:
     @field("Seats, or the library's name.")
     async def name(self, info: Info) -> str:
         library = await self._library(info)
-        return library.scope_name if library else "Seats"
+        return library.name if library else "Seats"
 
     @field("The library; null for seats.")
-    async def library(self, info: Info) -> Library | None:
-        return await self._library(info)
+    async def library(self, info: Info) -> Annotated[Library, strawberry.lazy("schema.organizations")] | None:
+        from schema.organizations import Library
+
+        row = await self._library(info)
+        return row and Library.of(self.organization_row, self.product_id, row.name)
 
     @property
     def _is_seats(self) -> bool:
         return self.product_id == self.organization_row.organization_id
 
-    async def _library(self, info: Info) -> Library | None:
+    async def _library(self, info: Info) -> ScopeRow | None:
         if self._is_seats:
             return None
         key = ScopeKey(self.organization_row.organization_id, self.product_id)
         rows: list[ScopeRow] = await info.context.loaders.rows(scopes_by_id).load(key)
-        return Library.of(self.organization_row, self.product_id, rows[0].name)
+        return rows[0]
 
 
 @strawberry.input(description="What is counted: give exactly one.", one_of=True)

@@ -21,7 +21,7 @@ class OrganizationKey:
     slug: str | None = strawberry.field(default=strawberry.UNSET, description="Its slug, such as xtra-lease.")
 
 
-LENGTHS = {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6}
+LENGTHS = {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6, "ContractTerm": 2}
 
 
 async def node_by_id(info: Info, given: str) -> Node | None:
@@ -33,6 +33,10 @@ async def node_by_id(info: Info, given: str) -> Node | None:
         return await learner_by_key(info, LearnerKey(*keys))
     if kind == "ActivityWindow":
         return await _window(info, keys)
+    if kind == "ContractTerm":
+        from schema.contracts import contract_term_by_id
+
+        return await contract_term_by_id(info, *keys)
     organization = await organization_by_id(info, keys[0])
     if organization is None or kind == "Organization":
         return organization and Organization.of(organization)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import Enum
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import strawberry
 
 from models.organizations import ScopeKind
 from resolvers.lists import whole
 from resolvers.loaders.places import OrganizationRow, ScopesPage, scope_totals, scopes_of
+from schema.billable import ProductKey
 from schema.context import Info
-from schema.fields import field
+from schema.fields import field, given
 from schema.ids import encode_id
 from schema.learners import Node
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging
 from schema.questions import ActivityCount, ActivityFilter, KnownAt
 from schema.scalars import described
 from schema.scopes import ActivityScope, LibraryArgument, count_in, narrower
+
+if TYPE_CHECKING:
+    from schema.contracts import ContractTerm
 
 Search = Annotated[str | None, strawberry.argument(description="Only with this text in the name.")]
 
@@ -136,6 +140,26 @@ class Organization(Node, ActivityScope):
         if library:
             scope = await narrower(info, self.organization_row, library, ScopeKind.LIBRARY)
         return await count_in(info, self.organization_row, scope, activity, known)
+
+    @field("What was agreed with it, the latest first.")
+    async def contract_terms(
+        self,
+        info: Info,
+        product: Annotated[ProductKey | None, strawberry.argument(description="Only of this.")] = strawberry.UNSET,
+        on: Annotated[
+            dt.date | None, strawberry.argument(description="Only what is in force on this local day.")
+        ] = strawberry.UNSET,
+        known_at: KnownAt = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[ContractTerm, strawberry.lazy("schema.contracts")]]:
+        from schema.contracts import contract_terms, terms_key
+
+        key = await terms_key(info, self.organization_row, product, known_at)
+        page = paging((key, "terms", on), first, after, last, before, int, int)
+        return await contract_terms(info, self.organization_row, key, given(on), page)
 
 
 P = TypeVar("P", Team, Library)

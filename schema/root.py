@@ -20,6 +20,7 @@ from resolvers.loaders.places import (
 )
 from resolvers.principal import Principal
 from schema.context import Info
+from schema.contracts import ContractMutation
 from schema.errors import RequestErrorCode
 from schema.execution import Schema
 from schema.fields import field
@@ -154,7 +155,7 @@ NO_ORGANIZATION = -1
 
 
 @strawberry.type
-class Mutation(PlaceMutation, HistoryMutation, RosterMutation):
+class Mutation(PlaceMutation, HistoryMutation, RosterMutation, ContractMutation):
     pass
 
 
