@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 import orjson
 from sqlalchemy import ForeignKeyConstraint, String, UniqueConstraint
@@ -111,3 +112,28 @@ def _stands_in(term: str, plain: str) -> bool:
         # Scripts that write without spaces have no word ends to look for.
         return term in plain
     return re.search(rf"(?<!\w){re.escape(term)}(?!\w)", plain) is not None
+
+
+# ------------------------------------------------------------------------------------------------- preview
+
+
+class PersonalField(Enum):
+    """What a profile may hold."""
+
+    NAME = "the name"
+    EMAIL = "the e-mail address"
+    EXTERNAL_ID = "the organization's own id"
+    DEPARTMENT = "the department"
+
+
+class WrittenText(Enum):
+    """Where somebody may have written about a person."""
+
+    ACT = "why something was learned: a correction, a transfer, an exclusion, an import"
+    EVENT = "what was said of a deed: messages of disputes, notes, reasons"
+    DISPUTE = "why a dispute was opened"
+    ADJUSTMENT = "why a bill was adjusted"
+    CREDIT_NOTE = "why something was credited"
+    APPROVAL = "why an invoice line was approved"
+    FAILURE = "why a task of the worker failed"
+    ROSTER_NAME = "the name of an imported file, or of an import that was sent in batches"

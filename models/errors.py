@@ -268,6 +268,7 @@ class DisputeErrorCode(Enum):
     EMPTY = "Give at least one line, and each line once."
     TWO_SNAPSHOTS = "One dispute is about the lines of one snapshot. Open another for the others."
     REASON_REQUIRED = "Give a reason, in words that both sides will understand."
+    BAD_NAME = "A name has 1 to 200 printable characters."
     BAD_MINUTES = "Minutes of work are a whole number from 1 to 10,000."
     DATE_OUT_OF_RANGE = "The date is outside 1900-01-01 through 2199-12-31."
     IDEMPOTENCY_KEY_REUSED = RepeatErrorCode.IDEMPOTENCY_KEY_REUSED.value

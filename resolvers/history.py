@@ -18,6 +18,7 @@ from models.interval import BEGINNING, DAY, FOREVER, MICROSECOND, BillingCalenda
 from models.learners import Learner, Profile, sort_key
 from models.organizations import Scope, ScopeKind
 from resolvers.activity import sane_day, sane_instant
+from resolvers.erasure.recognising import refuse_erased, refuse_erased_id
 from resolvers.loaders.learners import LearnerKey
 from resolvers.loaders.places import ScopeKey
 from resolvers.organizations import calendars
@@ -353,6 +354,7 @@ async def _join(recording: Recording, learner_id: int, at: dt.datetime, given: T
 
 async def _copied(leaving: Recording, learner_id: int, joining: Recording) -> int:
     """The learner of the other organization: the same external id and, if tied, the same person."""
+    await refuse_erased(leaving.session, leaving.organization_id, learner_id)
     profile = (
         await leaving.session.execute(
             select(Profile.__table__, Learner.person_id)
@@ -405,6 +407,8 @@ async def _find_if_any(recording: Recording, who: Who) -> int | None:
     found: int | None = await recording.session.scalar(
         select(Profile.learner_id).where(Profile.organization_id == recording.organization_id, same)
     )
+    if found is None and who.external_id:
+        await refuse_erased_id(recording.session, recording.organization_id, who.external_id)
     return found
 
 
@@ -436,6 +440,7 @@ async def make_learners(recording: Recording, people: Mapping[str, PersonalData]
 
 async def _update_profile(recording: Recording, learner_id: int, personal: PersonalData) -> None:
     if values := _profile_values(personal):
+        await refuse_erased(recording.session, recording.organization_id, learner_id)
         same = (Profile.organization_id == recording.organization_id) & (Profile.learner_id == learner_id)
         await recording.session.execute(update(Profile).where(same).values(values))
 

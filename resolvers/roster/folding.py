@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.batches import as_parameter, asked
 from models.history import Source
 from models.learners import sort_key
 from models.organizations import Organization, OrganizationClock, Scope, ScopeKind
 from models.roster import MatchedLine, RosterImport, StagedLine
+from resolvers.erasure.recognising import ErasedPeople, erased_people
 from resolvers.recording import Recording, add_act, begin_recording, derive_windows, end_recording
 from resolvers.roster import statements
-from resolvers.roster.staging import ImportRun
+from resolvers.roster.lines import Refusal
+from resolvers.roster.staging import ImportRun, report
 
 STAGED = StagedLine.__table__
 MATCHED = MatchedLine.__table__
@@ -82,12 +85,13 @@ async def fold(
     clock_before = await _clock(session, organization_id)
     begun = await _begin(session, now, run, organization_id)
     await _tell_the_planner(session, begun, "staged_line", "organization_id, import_id, line")
+    erased = await _refuse_erased(begun)
     await _make_teams(begun)
     await session.execute(statements.match_lines(), begun.parameters)
     await _tell_the_planner(session, begun, "matched_line", "organization_id, import_id, learner_id")
     refused, repeated = await _refuse_contradictions(begun)
     await _write_people(begun)
-    folded = await _write_facts(begun, refused, repeated)
+    folded = await _write_facts(begun, erased + refused, repeated)
     await _clear(begun, keep_matched)
     if folded.rows_landed or await _has_new_teams(begun):
         await end_recording(begun.recording)
@@ -123,6 +127,35 @@ async def _begin(session: AsyncSession, now: dt.datetime, run: ImportRun, organi
     of_the_import = (STAGED.c.organization_id == organization_id, STAGED.c.import_id == run.id)
     lines = await session.scalar(select(func.count()).where(*of_the_import)) or 0
     return Fold(recording, run, lines, recording.keys.take(lines), recording.keys.take(2 * lines))
+
+
+async def _refuse_erased(begun: Fold) -> int:
+    """Lines of people who were erased do not get further; asked here, under the lock that erasing takes too."""
+    session, organization_id = begun.recording.session, begun.recording.organization_id
+    people = await erased_people(session, organization_id)
+    lines = await _lines_of(begun, people) if people else []
+    if lines:
+        await report(session, begun.run.id, [_erased(line) for line in lines])
+        named = asked("lines", "line")
+        of_the_run = (STAGED.c.organization_id == organization_id, STAGED.c.import_id == begun.run.id)
+        await session.execute(
+            delete(STAGED).where(*of_the_run, STAGED.c.line.in_(select(named.c.line))),
+            {"lines": as_parameter((line,) for line in lines)},
+        )
+    return len(lines)
+
+
+async def _lines_of(begun: Fold, people: ErasedPeople) -> list[int]:
+    staged = select(STAGED.c.line, STAGED.c.external_id).where(
+        STAGED.c.organization_id == begun.recording.organization_id, STAGED.c.import_id == begun.run.id
+    )
+    rows = await begun.recording.session.stream(staged.order_by(STAGED.c.line))
+    return [row.line async for row in rows if people.hold(row.external_id)]
+
+
+def _erased(line: int) -> Refusal:
+    problem = "This person was erased, and nothing about them is recorded again."
+    return Refusal(line, "external_id", problem, "Leave the row out; give a new external id if it is somebody else.")
 
 
 async def _make_teams(begun: Fold) -> None:
