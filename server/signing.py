@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from models.proofs.canonical import Malformed, read, written
+from models.proofs.canonical import Malformed, moment_of, moment_text, read, written
 from models.proofs.keys import endorsement_text, fingerprint
 from models.proofs.statements import PublicKey
 
@@ -55,7 +55,7 @@ def fresh_signer(now: dt.datetime, former: KeySigner | None = None) -> KeySigner
     """A new key, endorsed by the former one if there is one; in memory only."""
     private = Ed25519PrivateKey.generate()
     public_key = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
-    key_id, created_at = fingerprint(public_key), now.isoformat().replace("+00:00", "Z")
+    key_id, created_at = fingerprint(public_key), moment_text(now)
     text = endorsement_text(key_id, public_key, created_at, former.key_id) if former else b""
     record = PublicKey(
         key_id=key_id,
@@ -94,7 +94,7 @@ def _write_secret(file: Path, content: bytes) -> None:
 def public_keys(folder: Path) -> list[PublicKey]:
     """The records of all keys of the folder, the oldest first."""
     files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    return sorted((_record(file) for file in files), key=lambda key: dt.datetime.fromisoformat(key.created_at))
+    return sorted((_record(file) for file in files), key=lambda key: moment_of(key.created_at))
 
 
 def _record(file: Path) -> PublicKey:

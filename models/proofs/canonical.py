@@ -94,6 +94,22 @@ def instant_text(microseconds: int) -> str | None:
     return f"{_day_text(day)}T{_second_text(second)}{f'.{fraction:06}' if fraction else ''}Z"
 
 
+def moment_text(moment: dt.datetime) -> str:
+    """The same of a moment that came."""
+    return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def moment_of(text: str) -> dt.datetime:
+    """Reads it; Malformed if it is none."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError as problem:
+        raise Malformed(f"{text!r} is not a moment such as 2017-09-01T05:00:00Z") from problem
+    if moment.tzinfo is None:
+        raise Malformed(f"{text!r} has no zone")
+    return moment.astimezone(dt.UTC)
+
+
 @cache
 def _day_text(day: int) -> str:
     return (EPOCH + dt.timedelta(days=day)).date().isoformat()

@@ -23,11 +23,11 @@ class Figures:
     product: str
     date: str
     kind: str
-    cutoff: str | None
-    known_at: str | None
+    cutoff: str
+    known_at: str
     measure: str
-    counted_from: str | None
-    counted_until: str | None
+    counted_from: str
+    counted_until: str
     count_least: int
     count_most: int
     excluded: int

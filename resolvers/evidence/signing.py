@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from models.proofs.statements import PublicKey
+
 
 class Signer(Protocol):
     """An Ed25519 key. All is in lower-case hexadecimal digits."""
@@ -14,5 +16,9 @@ class Signer(Protocol):
 
     @property
     def public_key(self) -> str: ...
+
+    @property
+    def lineage(self) -> tuple[PublicKey, ...]:
+        """This key and those before it, each endorsed by the one before; the first one first."""
 
     def sign(self, message: bytes) -> str: ...
