@@ -1,0 +1,136 @@
+"""How far the month is: of each organization what is taken, what can be counted by now, and what has to wait.
+
+Asked of all organizations at once: the run, its dry run, the worker and the progress that clients see all read it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Date, Select, bindparam, literal_column, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.batches import as_parameter, asked
+from models.billing import BillingSnapshot, SnapshotKind, countable_from
+from models.contracts import Measure, Term, term_on
+from resolvers.loaders.places import OrganizationRow, OrganizationsPage, organizations_by_id, organizations_page
+from resolvers.loaders.terms import held_terms
+from resolvers.snapshots.products import Products, products_of_each
+
+SNAPSHOT = BillingSnapshot.__table__
+# Written out, so that the index of what is billed serves the statement.
+IS_BILLED = SNAPSHOT.c.kind == literal_column(f"'{SnapshotKind.BILLING.name}'")
+EVERYBODY = OrganizationsPage(limit=2**31 - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductStanding:
+    """A product on a date: the term in force, what it is counted by, and from when on it can be."""
+
+    product_id: int
+    term: Term | None
+    measure: Measure
+    countable_from: dt.datetime
+    is_taken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    organization: OrganizationRow
+    # The scope of what is excluded from billing; 0 if nothing is.
+    excluded_id: int
+    products: tuple[ProductStanding, ...]
+    # Why the organization's days cannot be counted; such data stops nobody else.
+    problem: Exception | None = None
+
+    def due(self, now: dt.datetime) -> list[int]:
+        """The products that can be taken now and are not."""
+        return [one.product_id for one in self.products if not one.is_taken and one.countable_from <= now]
+
+    @property
+    def taken(self) -> int:
+        return sum(one.is_taken for one in self.products)
+
+    def waits_until(self, now: dt.datetime) -> dt.datetime | None:
+        """The next instant at which something more can be taken; None if nothing has to wait."""
+        waiting = (one.countable_from for one in self.products if not one.is_taken and one.countable_from > now)
+        return min(waiting, default=None)
+
+
+async def standings(
+    connection: AsyncConnection, now: dt.datetime, date: dt.date, organization_ids: Sequence[int] | None = None
+) -> list[Standing]:
+    """Of each organization, or of these, by name; as known now."""
+    if organization_ids is None:
+        rows = await organizations_page(connection, EVERYBODY, None)
+    else:
+        rows = sorted(await organizations_by_id(connection, organization_ids), key=_by_name)
+    return await standings_of(connection, now, date, rows)
+
+
+def _by_name(row: OrganizationRow) -> tuple[str, int]:
+    return row.name_key, row.organization_id
+
+
+async def standings_of(
+    connection: AsyncConnection, now: dt.datetime, date: dt.date, rows: Sequence[OrganizationRow]
+) -> list[Standing]:
+    ids = [row.organization_id for row in rows]
+    products = await products_of_each(connection, ids)
+    terms = await held_terms(connection, ids, now)
+    taken = await _taken(connection, date, ids)
+    return [
+        _standing(row, date, products[row.organization_id], terms[row.organization_id], taken[row.organization_id])
+        for row in rows
+    ]
+
+
+def _standing(
+    row: OrganizationRow, date: dt.date, products: Products, terms: Iterable[Term], taken: set[int]
+) -> Standing:
+    known = list(terms)
+    try:
+        of_each = tuple(_product(row, date, one, term_on(known, one, date), one in taken) for one in products.ids)
+    except Exception as problem:  # bad data of one organization, told with its name
+        return Standing(organization=row, excluded_id=products.excluded_id, products=(), problem=problem)
+    return Standing(organization=row, excluded_id=products.excluded_id, products=of_each)
+
+
+def _product(
+    row: OrganizationRow, date: dt.date, product_id: int, term: Term | None, is_taken: bool
+) -> ProductStanding:
+    measure = measure_of(term)
+    return ProductStanding(
+        product_id=product_id,
+        term=term,
+        measure=measure,
+        countable_from=countable_from(measure, date, row.calendar),
+        is_taken=is_taken,
+    )
+
+
+def measure_of(term: Term | None) -> Measure:
+    """What is not licensed is counted at the cutoff."""
+    return term.measure if term else Measure.AT_CUTOFF
+
+
+async def _taken(connection: AsyncConnection, date: dt.date, organization_ids: Sequence[int]) -> Mapping[int, set[int]]:
+    found: dict[int, set[int]] = {organization_id: set() for organization_id in organization_ids}
+    parameters = {"keys": as_parameter((i,) for i in organization_ids), "date": date}
+    for organization_id, product_id in await connection.execute(_taken_products(), parameters):
+        found[organization_id].add(product_id)
+    return found
+
+
+@cache
+def _taken_products() -> Select[Any]:
+    keys = asked("keys", "organization_id")
+    return (
+        select(SNAPSHOT.c.organization_id, SNAPSHOT.c.product_id)
+        .join(keys, keys.c.organization_id == SNAPSHOT.c.organization_id)
+        .where(SNAPSHOT.c.date == bindparam("date", type_=Date), IS_BILLED)
+    )
