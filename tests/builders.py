@@ -10,12 +10,14 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.access import Role
 from models.activity import Predicate
+from models.contracts import Measure
 from models.history import Belief, Change, Source, quality_of
 from models.interval import (
     BEGINNING,
@@ -28,8 +30,10 @@ from models.interval import (
     to_microseconds,
 )
 from models.learners import Learner, Profile, sort_key
+from models.money import money_of
 from models.organizations import ScopeKind
 from resolvers.activity import ActivityQuestion, Answerable, At, CutoffOf, Days, Instants, Span, answerable
+from resolvers.contracts import NewTerm, TermAmendment, amend_term, set_term, withdraw_term
 from resolvers.history import (
     Activation,
     AtInstant,
@@ -175,6 +179,37 @@ class Tenant:
             return recording.recorded_at
 
         return await self.database.run(write)
+
+    async def term(
+        self,
+        dates: str,
+        licensed: int,
+        *,
+        price: str = "12.50",
+        currency: str = "USD",
+        measure: Measure = Measure.AT_CUTOFF,
+        product: int | None = None,
+    ) -> int:
+        """A contract term of the seats, or of another product; `2017-01-01..` has no last day."""
+        first, _, last = dates.partition("..")
+        new = NewTerm(
+            product_id=product or self.id,
+            first=dt.date.fromisoformat(first),
+            through=dt.date.fromisoformat(last) if last else None,
+            licensed=licensed,
+            unit_price=money_of(price, currency),
+            measure=measure,
+        )
+        now = self.tick()
+        return await self.database.run(lambda session: set_term(session, STAFF, now, self.id, new))
+
+    async def amended(self, term_id: int, first: str, **instead: Any) -> int:
+        amendment, now = TermAmendment(first=dt.date.fromisoformat(first), **instead), self.tick()
+        return await self.database.run(lambda session: amend_term(session, STAFF, now, self.id, term_id, amendment))
+
+    async def withdrawn(self, term_id: int, reason: str = "a typing error") -> int:
+        now = self.tick()
+        return await self.database.run(lambda session: withdraw_term(session, STAFF, now, self.id, term_id, reason))
 
     def who(self, learner_id: int) -> Who:
         return Who(organization_id=self.id, learner_id=learner_id)

@@ -179,13 +179,14 @@ def _listed(keys: Any, on_a_day: bool) -> ColumnElement[bool]:
 def _last_known(keys: Any) -> ColumnElement[bool]:
     """Whether the row is the last one of its term that was recorded by the time of the key."""
     later = TERM.alias("later")
-    superseded = exists().where(
+    superseding = select(later.c.id).where(
         later.c.organization_id == TERM.c.organization_id,
         later.c.id == TERM.c.id,
         later.c.recorded_at > TERM.c.recorded_at,
         type_coerce(later.c.recorded_at, BigInteger) <= keys.c.known_at,
     )
-    return and_(type_coerce(TERM.c.recorded_at, BigInteger) <= keys.c.known_at, ~superseded)
+    known = type_coerce(TERM.c.recorded_at, BigInteger) <= keys.c.known_at
+    return and_(known, ~exists(superseding.correlate_except(later)))
 
 
 def _columns() -> list[ColumnElement[Any]]:
