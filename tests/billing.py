@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.access import Role
 from models.contracts import NO_LAST_DAY, ContractTerm, Measure
+from models.history import Source
 from models.invoices import Adjustment
 from models.money import Money
 from resolvers.invoices.adjusting import adjust
@@ -30,10 +31,10 @@ from resolvers.invoices.reading import Found, find
 from resolvers.loaders.invoices import InvoiceKey
 from resolvers.loaders.snapshots import SnapshotKey, SnapshotRow, snapshots_by_id
 from resolvers.principal import Principal
-from resolvers.recording import begin_recording, end_recording
+from resolvers.recording import begin_recording, end_recording, held_of, record
 from resolvers.snapshots.taking import take_date
 from server.database import Database
-from tests.builders import STAFF, Tenant, lost_start, organization
+from tests.builders import STAFF, Tenant, known, lost_start, organization
 
 DATE = dt.date(2017, 9, 1)
 ACTIVE = "2017-08-01.."
@@ -47,6 +48,7 @@ class Billed:
     tenant: Tenant
     client: Principal
     _keys: count[int] = field(default_factory=lambda: count(1))
+    _terms: dict[int, int] = field(default_factory=dict)
 
     @classmethod
     async def of(
@@ -59,13 +61,15 @@ class Billed:
         return billed
 
     async def agreed(self, *, licensed: int, price_minor: int, product: int = 0, currency: str = "USD") -> None:
+        """A term of the product; agreed again it takes the place of the one before."""
         now = self.tenant.tick()
 
         async def write(session: AsyncSession) -> None:
             recording = await begin_recording(session, self.tenant.id, now)
+            term_id = self._terms.setdefault(product, recording.keys.take())
             row = {
                 "organization_id": self.tenant.id,
-                "id": recording.keys.take(),
+                "id": term_id,
                 "recorded_at": recording.recorded_at,
                 "product_id": product or self.tenant.id,
                 "since": dt.date(2017, 1, 1),
@@ -89,6 +93,17 @@ class Billed:
             await self.tenant.believed(learner_id, lost_start(self.tenant, self.tenant.id, "2017-09-30"))
             found.append(learner_id)
         return found
+
+    async def found(self, learner_id: int, span: str) -> None:
+        """What the dates of somebody really were, of whom one belief is held."""
+
+        async def write(session: AsyncSession, now: dt.datetime) -> None:
+            recording = await begin_recording(session, self.tenant.id, now)
+            fact = (await held_of(recording, [learner_id]))[learner_id].facts[0]
+            change = known(self.tenant, self.tenant.id, span, fact.fact_id)
+            await record(recording, learner_id, [change], STAFF.name, Source.CORRECTION, "found in the badge log")
+
+        await self.run(write)
 
     async def run(self, step: Callable[[AsyncSession, dt.datetime], Awaitable[T]]) -> T:
         now = self.tenant.tick()

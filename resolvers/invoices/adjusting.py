@@ -62,7 +62,7 @@ async def adjust(
             BillingErrorCode.NO_DIFFERENCE, f"{overage} are billed, and {overage} would be now.", "snapshot"
         )
     adjustment_id = await _write(recording, principal, standing, recount, overage, why)
-    for owed in _credits(standing, standing.billed - overage, why, adjustment_id):
+    for owed in _credits(standing, recount.overage_least or 0, standing.billed - overage, why, adjustment_id):
         await credit(recording, principal, owed)
     await end_recording(recording)
     return adjustment_id
@@ -121,18 +121,21 @@ async def _write(
     return adjustment_id
 
 
-def _credits(standing: Standing, people: int, reason: str, adjustment_id: int) -> Iterator[Credit]:
-    """A credit note for each invoice, newest first. Who was approved as uncertain is credited last: so what stays
-    billed stays explained, and another adjustment finds no difference."""
+def _credits(standing: Standing, least: int, people: int, reason: str, adjustment_id: int) -> Iterator[Credit]:
+    """A credit note for each invoice. Of the lines billed as provable only what is not provable any more is credited,
+    and the rest of those approved as uncertain: so another adjustment finds no difference."""
+    provable = standing.billed - standing.approved
+    unproved = min(people, max(0, provable - least))
     quantities: dict[int, dict[int, int]] = {}
-    for one in sorted(standing.lines, key=_credited_first):
-        part = min(people, one.line.creditable)
+    for one in sorted(standing.lines, key=_newest_first):
+        is_approved = one.line.kind is LineKind.UNCERTAIN
+        part = min(people - unproved if is_approved else unproved, one.line.creditable)
         if part > 0:
             quantities.setdefault(one.invoice.id, {})[one.line.number] = part
-            people -= part
+            people, unproved = people - part, unproved if is_approved else unproved - part
     for invoice_id, of_lines in quantities.items():
         yield Credit(invoice_id=invoice_id, quantities=of_lines, reason=reason, adjustment_id=adjustment_id)
 
 
-def _credited_first(one: BilledLine) -> tuple[bool, int, int]:
-    return one.line.kind is LineKind.UNCERTAIN, -one.invoice.id, -one.line.number
+def _newest_first(one: BilledLine) -> tuple[int, int]:
+    return -one.invoice.id, -one.line.number
