@@ -26,6 +26,7 @@ class DisputeStep(Enum):
     UPHOLD_IN_PART = "credit some of what is disputed"
     REJECT = "let the bill stand"
     WITHDRAW = "let it go, as the client wishes"
+    ADJUST = "adjust what was billed to what is known now"
     CLOSE = "close it: nothing is left to do"
     WRITE_MESSAGE = "write a message that both sides see, or that only staff see"
     ASSIGN = "say who works on it"
@@ -59,32 +60,34 @@ READY = frozenset({DisputeState.EVIDENCE_READY, DisputeState.WITH_CLIENT})
 UNDECIDED = READY | {DisputeState.OPEN}
 RESOLVED = frozenset(RESOLUTIONS)
 NOT_CLOSED = UNDECIDED | RESOLVED
+WITH_LINES = frozenset({DisputeOrigin.CLIENT, DisputeOrigin.STAFF})
+"""A case that the nightly check opened has neither a client nor lines: an adjustment corrects what was billed."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepRule:
-    """In which states a step can be taken, and which state it leads to; None if the state stays as it is."""
+    """In which states of which cases a step can be taken, and where it leads; None if the state stays as it is."""
 
     after: frozenset[DisputeState]
     leads_to: DisputeState | None = None
     by_client: bool = False
-    # A case that the nightly check opened has neither a client nor lines.
-    needs_client: bool = False
+    of: frozenset[DisputeOrigin] = frozenset(DisputeOrigin)
 
 
 RULES: Mapping[DisputeStep, StepRule] = {
     DisputeStep.ATTACH_EVIDENCE: StepRule(UNDECIDED),
     DisputeStep.SEND_TO_CLIENT: StepRule(
-        frozenset({DisputeState.EVIDENCE_READY}), DisputeState.WITH_CLIENT, needs_client=True
+        frozenset({DisputeState.EVIDENCE_READY}), DisputeState.WITH_CLIENT, of=WITH_LINES
     ),
     DisputeStep.SEND_TO_STAFF: StepRule(
-        frozenset({DisputeState.WITH_CLIENT}), DisputeState.EVIDENCE_READY, by_client=True, needs_client=True
+        frozenset({DisputeState.WITH_CLIENT}), DisputeState.EVIDENCE_READY, by_client=True, of=WITH_LINES
     ),
     # To give in needs no evidence; to say that the bill was right, even in part, does.
     DisputeStep.UPHOLD: StepRule(UNDECIDED, DisputeState.UPHELD),
-    DisputeStep.UPHOLD_IN_PART: StepRule(READY, DisputeState.PARTIAL, needs_client=True),
+    DisputeStep.UPHOLD_IN_PART: StepRule(READY, DisputeState.PARTIAL, of=WITH_LINES),
     DisputeStep.REJECT: StepRule(READY, DisputeState.REJECTED),
-    DisputeStep.WITHDRAW: StepRule(UNDECIDED, DisputeState.WITHDRAWN, by_client=True, needs_client=True),
+    DisputeStep.WITHDRAW: StepRule(UNDECIDED, DisputeState.WITHDRAWN, by_client=True, of=WITH_LINES),
+    DisputeStep.ADJUST: StepRule(UNDECIDED, of=frozenset({DisputeOrigin.DRIFT})),
     DisputeStep.CLOSE: StepRule(RESOLVED, DisputeState.CLOSED),
     DisputeStep.WRITE_MESSAGE: StepRule(NOT_CLOSED, by_client=True),
     DisputeStep.ASSIGN: StepRule(NOT_CLOSED),
@@ -98,9 +101,7 @@ def possible_steps(state: DisputeState, origin: DisputeOrigin, *, by_staff: bool
     return [
         step
         for step, rule in RULES.items()
-        if state in rule.after
-        and (by_staff or rule.by_client)
-        and not (rule.needs_client and origin is DisputeOrigin.DRIFT)
+        if state in rule.after and (by_staff or rule.by_client) and origin in rule.of
     ]
 
 
