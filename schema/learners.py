@@ -23,7 +23,8 @@ from resolvers.loaders.beliefs import (
     beliefs_of_learners,
     held_at_the_last,
 )
-from resolvers.loaders.learners import LearnerRow
+from resolvers.loaders.erasures import erasures_of_learners
+from resolvers.loaders.learners import LearnerKey, LearnerRow
 from resolvers.loaders.places import OrganizationRow
 from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, windows_of_learners
 from schema.context import Info
@@ -224,13 +225,19 @@ class Learner(Node):
     def email(self) -> str | None:
         return self.row.email or None
 
-    @field("The organization's own id of the learner.")
+    @field("The organization's own id of the learner; what stands for it once the person was erased.")
     def external_id(self) -> str | None:
         return self.row.external_id or None
 
     @field("The department; null if none is known.")
     def department(self) -> str | None:
         return self.row.department or None
+
+    @field("When the personal data were erased; null if they were not.")
+    async def erased_at(self, info: Info) -> dt.datetime | None:
+        key = LearnerKey(self.row.organization_id, self.row.learner_id)
+        rows = await info.context.loaders.rows(erasures_of_learners).load(key)
+        return rows[0].recorded_at if rows else None
 
     @field("The organization in which this learner is counted.")
     def organization(self) -> Annotated[Organization, strawberry.lazy("schema.organizations")]:

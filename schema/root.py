@@ -21,6 +21,7 @@ from resolvers.loaders.places import (
 from resolvers.principal import Principal
 from schema.context import Info
 from schema.contracts import ContractMutation
+from schema.erasure import ErasureMutation
 from schema.errors import RequestErrorCode
 from schema.execution import Schema
 from schema.fields import field
@@ -155,7 +156,7 @@ NO_ORGANIZATION = -1
 
 
 @strawberry.type
-class Mutation(PlaceMutation, HistoryMutation, RosterMutation, ContractMutation):
+class Mutation(PlaceMutation, HistoryMutation, RosterMutation, ContractMutation, ErasureMutation):
     pass
 
 

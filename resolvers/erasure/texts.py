@@ -54,7 +54,7 @@ async def texts_naming(
     return sorted(found, key=lambda one: (one.where.name, one.text))
 
 
-def _different(where: WrittenText, organization_id: int) -> Select[tuple[str, int]]:
+def _different(where: WrittenText, organization_id: int) -> Select[Any]:
     if where is WrittenText.ROSTER_NAME:
         return select(IMPORT.c.name, func.count()).where(_is_of(organization_id)).group_by(IMPORT.c.name)
     column = WRITTEN[where]
