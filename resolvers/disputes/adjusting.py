@@ -1,4 +1,4 @@
-"""Adjusting what was billed from the case that the nightly check opened about it, so that the one leads to the other."""
+"""Adjusting what was billed from the case that the nightly check opened about it: the one leads to the other."""
 
 from __future__ import annotations
 
