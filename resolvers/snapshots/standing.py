@@ -8,22 +8,20 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Date, Select, bindparam, literal_column, select
+from sqlalchemy import Column, Date, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.batches import as_parameter, asked
-from models.billing import BillingSnapshot, SnapshotKind, countable_from
+from models.billing import countable_from
 from models.contracts import Measure, Term, term_on
 from resolvers.loaders.places import OrganizationRow, OrganizationsPage, organizations_by_id, organizations_page
+from resolvers.loaders.snapshots import COLUMNS, IS_BILLED, SNAPSHOT, SnapshotRow
 from resolvers.loaders.terms import held_terms
 from resolvers.snapshots.products import Products, products_of_each
 
-SNAPSHOT = BillingSnapshot.__table__
-# Written out, so that the index of what is billed serves the statement.
-IS_BILLED = SNAPSHOT.c.kind == literal_column(f"'{SnapshotKind.BILLING.name}'")
 EVERYBODY = OrganizationsPage(limit=2**31 - 1)
 
 
@@ -118,19 +116,26 @@ def measure_of(term: Term | None) -> Measure:
     return term.measure if term else Measure.AT_CUTOFF
 
 
+async def billed_on(connection: AsyncConnection, date: dt.date, organization_ids: Sequence[int]) -> list[SnapshotRow]:
+    """The BILLING snapshots of a date, of these organizations."""
+    parameters = {"keys": as_parameter((i,) for i in organization_ids), "date": date}
+    return [SnapshotRow(0, *row) for row in await connection.execute(_billed_on(*COLUMNS), parameters)]
+
+
 async def _taken(connection: AsyncConnection, date: dt.date, organization_ids: Sequence[int]) -> Mapping[int, set[int]]:
     found: dict[int, set[int]] = {organization_id: set() for organization_id in organization_ids}
     parameters = {"keys": as_parameter((i,) for i in organization_ids), "date": date}
-    for organization_id, product_id in await connection.execute(_taken_products(), parameters):
+    statement = _billed_on(SNAPSHOT.c.organization_id, SNAPSHOT.c.product_id)
+    for organization_id, product_id in await connection.execute(statement, parameters):
         found[organization_id].add(product_id)
     return found
 
 
-@cache
-def _taken_products() -> Select[Any]:
+@lru_cache
+def _billed_on(*columns: Column[Any]) -> Select[Any]:
     keys = asked("keys", "organization_id")
     return (
-        select(SNAPSHOT.c.organization_id, SNAPSHOT.c.product_id)
+        select(*columns)
         .join(keys, keys.c.organization_id == SNAPSHOT.c.organization_id)
         .where(SNAPSHOT.c.date == bindparam("date", type_=Date), IS_BILLED)
     )

@@ -1,0 +1,226 @@
+"""The month of all organizations: snapshots are taken, then sealed, then invoices drafted.
+
+A stage asks once what is left for it, then does it in a transaction for each organization. What was done stays, so that
+a run which was killed is mended by the next, and the same run again changes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache, partial
+from typing import Any
+
+from sqlalchemy import Date, Select, bindparam, exists, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from models.batches import as_parameter, asked
+from models.evidence import SnapshotSeal
+from models.invoices import InvoiceLine, LineKind
+from resolvers.activity import sane_day
+from resolvers.database import Reading, Writing
+from resolvers.evidence.sealing import seal
+from resolvers.evidence.signing import Signer
+from resolvers.invoices.drafting import draft_invoices
+from resolvers.loaders.places import OrganizationRow
+from resolvers.loaders.snapshots import IS_BILLED, SNAPSHOT
+from resolvers.principal import Principal
+from resolvers.recording import begin_recording, end_recording
+from resolvers.snapshots.standing import Standing, standings
+from resolvers.snapshots.taking import take_date
+
+SEAL = SnapshotSeal.__table__
+LINE = InvoiceLine.__table__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Month:
+    """Whose snapshots of which date, and what follows them."""
+
+    date: dt.date
+    # All if None.
+    organization_ids: Sequence[int] | None = None
+    # Without one nothing is sealed yet.
+    signer: Signer | None = None
+    invoices: bool = True
+
+
+class Stage(Enum):
+    TAKE = "Taking snapshots"
+    SEAL = "Sealing them"
+    DRAFT = "Drafting invoices"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One organization's part of a stage: the `number`th `of` so many."""
+
+    stage: Stage
+    number: int
+    of: int
+    organization: OrganizationRow
+    # The snapshots taken or sealed, or the invoices drafted, by this step.
+    made: int = 0
+    # The snapshots that had been taken.
+    before: int = 0
+    # When the next of those can be counted that cannot be yet.
+    waits_until: dt.datetime | None = None
+    failure: Exception | None = None
+
+
+async def run_month(
+    reading: Reading, run: Writing, principal: Principal, now: dt.datetime, month: Month
+) -> AsyncIterator[Step]:
+    """Does what is left to do, telling each step. Who fails is told as well, and stops nobody else.
+
+    A product is taken when all that it counts has happened; an invoice is drafted when no product has to wait.
+    """
+    principal.must_be_staff("take billing snapshots")
+    sane_day(month.date, "date")
+    async with reading() as connection:
+        found = await standings(connection, now, month.date, month.organization_ids)
+    whole = {one.organization.organization_id: one.organization for one in found}
+    async for step in _take(run, principal, now, month.date, found):
+        if step.failure or step.waits_until:
+            del whole[step.organization.organization_id]
+        yield step
+    if month.signer:
+        sealing = partial(_seal, now=now, signer=month.signer)
+        everybody = {one.organization.organization_id: one.organization for one in found}
+        async for step in _stage(reading, run, Stage.SEAL, month.date, everybody, _unsealed(), sealing):
+            yield step
+    if month.invoices:
+        drafting = partial(_draft, principal=principal, now=now, date=month.date)
+        async for step in _stage(reading, run, Stage.DRAFT, month.date, whole, _unbilled(), drafting):
+            yield step
+
+
+# ------------------------------------------------------------------------------------------------- taking
+
+
+async def _take(
+    run: Writing, principal: Principal, now: dt.datetime, date: dt.date, found: Sequence[Standing]
+) -> AsyncIterator[Step]:
+    for number, standing in enumerate(found, 1):
+        made, failure = 0, standing.problem
+        if due := standing.due(now):
+            made, failure = await _attempt(
+                run, partial(_take_due, principal=principal, now=now, standing=standing, date=date, due=due)
+            )
+        yield Step(
+            stage=Stage.TAKE,
+            number=number,
+            of=len(found),
+            organization=standing.organization,
+            made=made,
+            before=standing.taken,
+            waits_until=standing.waits_until(now),
+            failure=failure,
+        )
+
+
+async def _take_due(
+    session: AsyncSession,
+    principal: Principal,
+    now: dt.datetime,
+    standing: Standing,
+    date: dt.date,
+    due: Sequence[int],
+) -> int:
+    taken = await take_date(session, principal, now, standing.organization.organization_id, date, due)
+    return len(taken.snapshot_ids)
+
+
+async def _attempt(run: Writing, step: Callable[[AsyncSession], Awaitable[int]]) -> tuple[int, Exception | None]:
+    """What a step made, or why it failed: nothing of it is kept then."""
+    try:
+        return await run(step), None
+    except Exception as failure:  # whatever it is, the other organizations go on, and it is told at the end
+        return 0, failure
+
+
+# ----------------------------------------------------------------------------------------- what follows them
+
+Follow = Callable[[AsyncSession, int, Sequence[int]], Awaitable[int]]
+
+
+async def _stage(
+    reading: Reading,
+    run: Writing,
+    stage: Stage,
+    date: dt.date,
+    organizations: Mapping[int, OrganizationRow],
+    left: Select[Any],
+    follow: Follow,
+) -> AsyncIterator[Step]:
+    async with reading() as connection:
+        snapshots = await _left(connection, left, date, organizations)
+    for number, (organization_id, ids) in enumerate(snapshots.items(), 1):
+        made, failure = await _attempt(run, lambda session, i=organization_id, ids=ids: follow(session, i, ids))  # type: ignore[misc]
+        organization = organizations[organization_id]
+        yield Step(stage=stage, number=number, of=len(snapshots), organization=organization, made=made, failure=failure)
+
+
+async def _left(
+    connection: AsyncConnection, left: Select[Any], date: dt.date, organizations: Mapping[int, OrganizationRow]
+) -> Mapping[int, list[int]]:
+    """The snapshots of each organization for which a stage is still to be done, in the order of organizations."""
+    parameters = {"keys": as_parameter((i,) for i in organizations), "date": date}
+    found: dict[int, list[int]] = {}
+    for organization_id, snapshot_id in await connection.execute(left, parameters):
+        found.setdefault(organization_id, []).append(snapshot_id)
+    return {i: found[i] for i in organizations if i in found}
+
+
+@cache
+def _billed() -> Select[Any]:
+    keys = asked("keys", "organization_id")
+    return (
+        select(SNAPSHOT.c.organization_id, SNAPSHOT.c.id)
+        .join(keys, keys.c.organization_id == SNAPSHOT.c.organization_id)
+        .where(SNAPSHOT.c.date == bindparam("date", type_=Date), IS_BILLED)
+        .order_by(SNAPSHOT.c.id)
+    )
+
+
+@cache
+def _unsealed() -> Select[Any]:
+    sealed = exists().where(SEAL.c.organization_id == SNAPSHOT.c.organization_id, SEAL.c.snapshot_id == SNAPSHOT.c.id)
+    return _billed().where(~sealed)
+
+
+@cache
+def _unbilled() -> Select[Any]:
+    """What was on a draft that somebody dropped is not drafted again by itself."""
+    billed = exists().where(
+        LINE.c.organization_id == SNAPSHOT.c.organization_id,
+        LINE.c.snapshot_id == SNAPSHOT.c.id,
+        LINE.c.kind == LineKind.OVERAGE,
+    )
+    return _billed().where(SNAPSHOT.c.overage_least > 0, SNAPSHOT.c.unit_price_minor > 0, ~billed)
+
+
+async def _seal(
+    session: AsyncSession, organization_id: int, snapshot_ids: Sequence[int], *, now: dt.datetime, signer: Signer
+) -> int:
+    recording = await begin_recording(session, organization_id, now)
+    await seal(recording, signer, snapshot_ids)
+    await end_recording(recording)
+    return len(snapshot_ids)
+
+
+async def _draft(
+    session: AsyncSession,
+    organization_id: int,
+    _: Sequence[int],
+    *,
+    principal: Principal,
+    now: dt.datetime,
+    date: dt.date,
+) -> int:
+    recording = await begin_recording(session, organization_id, now)
+    drafted = await draft_invoices(recording, principal, date)
+    await end_recording(recording)
+    return len(drafted)
