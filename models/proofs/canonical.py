@@ -65,9 +65,10 @@ def read(of: type[T], text: bytes) -> T:
     """The statement that was written; Malformed if the text is any other than the one that `written` makes."""
     try:
         statement: T = _reader(of).validate_json(text)
+        respelled = written(statement)
     except (ValidationError, RecursionError, ValueError) as problem:
         raise Malformed("it is not a JSON text of the form that Countersign writes") from problem
-    if written(statement) != text:
+    if respelled != text:
         raise Malformed("it is not spelled as Countersign spells it: it was changed by hand or by another program")
     return statement
 
