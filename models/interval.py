@@ -78,6 +78,13 @@ def intersections(these: Sequence[Interval], those: Sequence[Interval]) -> list[
     )
 
 
+def remainder(these: Sequence[Interval], those: Sequence[Interval]) -> list[Interval]:
+    """The instants of one coalesced list that are in none of another; both in order."""
+    edges = [BEGINNING, *(edge for one in those for edge in (one.start, one.end)), FOREVER]
+    gaps = [Interval(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
+    return intersections(these, gaps)
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """An interval of which a date may be lost: it starts from `from_earliest` to `from_latest` (both possible), and

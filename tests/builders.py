@@ -51,10 +51,12 @@ from resolvers.history import (
 from resolvers.loaders.learners import LearnersKey, LearnersPage, learners_of
 from resolvers.loaders.learners import Who as Whom
 from resolvers.loaders.places import ScopeKey
+from resolvers.loaders.snapshots import SnapshotKey, SnapshotRow, billing_snapshots_of, snapshots_by_id
 from resolvers.loaders.windows import Count, Question, WindowRow, WindowsKey, WindowsPage, counts, windows_of_learners
 from resolvers.organizations import NewOrganization, create_organization, create_scope
 from resolvers.principal import Principal
 from resolvers.recording import Recording, add_act, begin_recording, derive_windows, end_recording, record
+from resolvers.snapshots.taking import Inquiry, inquire, take_date
 from server.database import Database
 
 STAFF = Principal(name="Sam of support", role=Role.STAFF)
@@ -95,6 +97,10 @@ class Tenant:
 
     async def library(self, name: str = "") -> int:
         return await self._scope(ScopeKind.LIBRARY, name)
+
+    async def exclusion_scope(self) -> int:
+        """The scope of what is excluded from billing."""
+        return await self._scope(ScopeKind.EXCLUSION, "Excluded from billing")
 
     async def _scope(self, kind: ScopeKind, name: str) -> int:
         now, named = self.tick(), name or f"{kind.name.lower()} {next(self._made)}"
@@ -210,6 +216,30 @@ class Tenant:
     async def withdrawn(self, term_id: int, reason: str = "a typing error") -> int:
         now = self.tick()
         return await self.database.run(lambda session: withdraw_term(session, STAFF, now, self.id, term_id, reason))
+
+    async def snapshot(self, date: str, *, product: int | None = None) -> SnapshotRow:
+        """The snapshot that is billed for a date; of the seats unless a library is named."""
+        now, wanted = self.tick(), product or self.id
+        day = dt.date.fromisoformat(date)
+        await self.database.run(lambda session: take_date(session, STAFF, now, self.id, day, [wanted]))
+        async with self.database.reading() as connection:
+            billed = await billing_snapshots_of(connection, self.id)
+        return next(row for row in billed if (row.date, row.product_id) == (day, wanted))
+
+    async def inquiry(
+        self,
+        date: str,
+        measure: Measure | None = None,
+        *,
+        product: int | None = None,
+        known_at: dt.datetime | None = None,
+    ) -> SnapshotRow:
+        """The same count of any date and measure, as known at any time."""
+        now, day = self.tick(), dt.date.fromisoformat(date)
+        inquiry = Inquiry(product or self.id, day, known_at, measure)
+        made = await self.database.run(lambda session: inquire(session, STAFF, now, self.id, inquiry))
+        async with self.database.reading() as connection:
+            return (await snapshots_by_id(connection, [SnapshotKey(self.id, made)]))[0]
 
     def who(self, learner_id: int) -> Who:
         return Who(organization_id=self.id, learner_id=learner_id)

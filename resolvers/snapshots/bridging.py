@@ -6,56 +6,24 @@ Both counts are provable ones, each as known at its own time: from 403 as billed
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.activity import Predicate
+from models.history import Quality
+from models.interval import BEGINNING, Interval, from_microseconds, remainder, to_microseconds
+from resolvers.loaders.billable import BillableKey
 from resolvers.loaders.learned import Learned
+from resolvers.loaders.movers import BETWEEN, CLOSING, NOT_COUNTED, OPENING, POSSIBLY, SURELY, MoverRow, movers
 from resolvers.loaders.snapshots import SnapshotRow
-from resolvers.loaders.windows import Count
+from resolvers.loaders.windows import Count, WindowsKey, WindowsPage, windows_of_learners
+from resolvers.snapshots.causes import BridgeAsked, Cause, End, Movement, Told, told_of, why
 from resolvers.snapshots.comparing import predicate_of
+from resolvers.snapshots.counting import ToCount, counted
 
-
-class Movement(Enum):
-    JOINED = "counted at closing and not at opening"
-    LEFT = "counted at opening and not at closing"
-    PASSED = "came and went in between: counted at neither end"
-    UNCERTAIN = "dates are lost, so that they may be counted at one end or both; they moved for neither provable count"
-
-
-class Cause(Enum):
-    ACTIVATION = "became active, or was given access"
-    DEACTIVATION = "was deactivated, or lost access"
-    TRANSFER = "was transferred from or to another organization"
-    EXCLUSION = "began or ceased to be excluded from billing"
-    CORRECTION = "what was known of them was corrected"
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """An end of the bridge: who answers a question, as known then. For a count at an instant `a` and `b` are it."""
-
-    a: dt.datetime
-    b: dt.datetime
-    known_at: dt.datetime
-    predicate: Predicate = Predicate.ACTIVE_AT
-
-    @classmethod
-    def at(cls, instant: dt.datetime, known_at: dt.datetime) -> End:
-        return cls(instant, instant, known_at)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BridgeAsked:
-    """The closing is a count at an instant; `excluded_id` is the scope of what is excluded, 0 if there is none."""
-
-    organization_id: int
-    product_id: int
-    excluded_id: int
-    opening: End
-    closing: End
+MOST_WINDOWS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,4 +67,98 @@ def from_snapshot(snapshot: SnapshotRow, excluded_id: int, until: dt.datetime, k
 
 async def bridge(connection: AsyncConnection, asked: BridgeAsked) -> Bridge:
     """Who joined, left and passed between the two ends, each with cause, instant and act."""
-    raise NotImplementedError
+    opening, closing = await counted(connection, [_counting(asked, asked.opening), _counting(asked, asked.closing)])
+    rows = await movers(connection, _questions(asked))
+    told = await told_of(connection, asked, [row.learner_id for row in rows])
+    spells = await _billed_spells(connection, asked, [row.learner_id for row in rows])
+    moved = [_mover(asked, row, told[row.learner_id], spells[row.learner_id]) for row in rows]
+    of_each = (tuple(sorted((m for m in moved if m.movement is movement), key=_when)) for movement in Movement)
+    joined, left, passed, uncertain = of_each
+    return Bridge(
+        opening=opening.count, closing=closing.count, joined=joined, left=left, passed=passed, uncertain=uncertain
+    )
+
+
+def _counting(asked: BridgeAsked, end: End) -> ToCount:
+    return ToCount(
+        organization_id=asked.organization_id,
+        product_id=asked.product_id,
+        excluded_id=asked.excluded_id,
+        predicate=end.predicate,
+        spans=((end.a, end.b),),
+        known_at=end.known_at,
+    )
+
+
+def _questions(asked: BridgeAsked) -> dict[int, tuple[BillableKey, Predicate]]:
+    ends = {OPENING: asked.opening, CLOSING: asked.closing, BETWEEN: asked.between}
+    return {
+        part: (_counting(asked, end).key((end.a, end.b)), end.predicate)
+        for part, end in ends.items()
+        if end is not None
+    }
+
+
+def _mover(asked: BridgeAsked, row: MoverRow, told: Told, spells: Sequence[Interval]) -> Mover:
+    movement = _movement(row)
+    cause, learned = why(asked, movement, told)
+    came, went = _when_billed(movement, spells, asked.closing.a)
+    return Mover(
+        learner_id=row.learner_id,
+        movement=movement,
+        cause=cause,
+        certain=_is_certain(movement, row),
+        at=went if movement is Movement.LEFT else came,
+        until=went if movement is Movement.PASSED else None,
+        learned=learned,
+    )
+
+
+def _movement(row: MoverRow) -> Movement:
+    if SURELY in (row.opening, row.closing):
+        return Movement.JOINED if row.closing == SURELY else Movement.LEFT
+    return Movement.UNCERTAIN if POSSIBLY in (row.opening, row.closing) else Movement.PASSED
+
+
+def _is_certain(movement: Movement, row: MoverRow) -> bool:
+    return {
+        Movement.JOINED: row.opening == NOT_COUNTED,
+        Movement.LEFT: row.closing == NOT_COUNTED,
+        Movement.PASSED: row.between == SURELY,
+        Movement.UNCERTAIN: False,
+    }[movement]
+
+
+async def _billed_spells(
+    connection: AsyncConnection, asked: BridgeAsked, learner_ids: Sequence[int]
+) -> dict[int, list[Interval]]:
+    """When each was active and not excluded, as known at closing, so far as the dates are known."""
+    known_at = to_microseconds(asked.closing.known_at)
+    keys = [
+        WindowsKey(asked.organization_id, scope_id, learner_id, 0, 0, known_at)
+        for learner_id in learner_ids
+        for scope_id in (asked.product_id, asked.excluded_id)
+    ]
+    exact: list[list[Interval]] = [[] for _ in keys]
+    for row in await windows_of_learners(connection, keys, WindowsPage(None, MOST_WINDOWS)):
+        if row.quality == Quality.EXACT.name and not row.may_be_empty:
+            exact[row.place].append(Interval(from_microseconds(row.from_earliest), from_microseconds(row.to_latest)))
+    pairs = zip(learner_ids, exact[::2], exact[1::2], strict=True)
+    return {learner_id: remainder(active, excluded) for learner_id, active, excluded in pairs}
+
+
+def _when_billed(
+    movement: Movement, spells: Sequence[Interval], closing: dt.datetime
+) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """From when until when somebody counted: at closing if they joined, else the last time before it."""
+    if movement is Movement.UNCERTAIN:
+        return None, None
+    if movement is Movement.JOINED:
+        found = [spell for spell in spells if spell.covers(closing)]
+    else:
+        found = [spell for spell in spells if spell.end <= closing]
+    return (found[-1].start, found[-1].end) if found else (None, None)
+
+
+def _when(mover: Mover) -> tuple[dt.datetime, int]:
+    return mover.at or BEGINNING, mover.learner_id

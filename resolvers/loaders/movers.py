@@ -1,0 +1,59 @@
+"""Who is counted at one end of a bridge and not at the other, or only in between: nobody else is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, and_, case, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.activity import Predicate
+from models.batches import as_parameter, asked
+from resolvers.loaders.billable import BillableKey, everybody
+
+NOT_COUNTED, POSSIBLY, SURELY = range(3)
+OPENING, CLOSING, BETWEEN = range(3)
+
+
+class MoverRow(NamedTuple):
+    """Somebody and whether they count at opening, at closing and in between: NOT_COUNTED, POSSIBLY or SURELY."""
+
+    learner_id: int
+    opening: int
+    closing: int
+    between: int
+
+
+async def movers(connection: AsyncConnection, keys: Mapping[int, tuple[BillableKey, Predicate]]) -> list[MoverRow]:
+    """Of the questions OPENING, CLOSING and perhaps BETWEEN: everybody but who surely counts at both ends."""
+    parameters = {
+        predicate.name: as_parameter((part, *key) for part, (key, asks) in keys.items() if asks is predicate)
+        for predicate in ASKED
+    }
+    return [MoverRow._make(row) for row in await connection.execute(_movers(), parameters)]
+
+
+ASKED = (Predicate.ACTIVE_AT, Predicate.ACTIVE_DURING)
+
+
+@cache
+def _movers() -> Select[Any]:
+    parts = (everybody(predicate, asked(predicate.name, "place", *BillableKey._fields)) for predicate in ASKED)
+    at, during = (part.subquery() for part in parts)
+    counted = (
+        select(at.c.place, at.c.learner_id, at.c.certain)
+        .union_all(select(during.c.place, during.c.learner_id, during.c.certain))
+        .subquery("counted")
+    )
+    standing = case((counted.c.certain, SURELY), else_=POSSIBLY)
+    opening, closing, between = (
+        func.coalesce(func.max(case((counted.c.place == part, standing))), literal(NOT_COUNTED))
+        for part in (OPENING, CLOSING, BETWEEN)
+    )
+    return (
+        select(counted.c.learner_id, opening, closing, between)
+        .group_by(counted.c.learner_id)
+        .having(~and_(opening == SURELY, closing == SURELY))
+    )
