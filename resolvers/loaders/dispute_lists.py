@@ -170,7 +170,6 @@ def _across(chosen: Chosen) -> tuple[CTE, Select[Any]]:
     return keys, select(keys.c.place).select_from(keys).join(DISPUTE, own).where(_is_chosen(chosen, keys))
 
 
-async def organizations_with_disputes(connection: AsyncConnection, only: int | None) -> list[int]:
-    """All that have or had a case; of `only` one if that is all that may be seen."""
-    wanted = true() if only is None else DISPUTE.c.organization_id == only
-    return list(await connection.scalars(select(DISPUTE.c.organization_id).where(wanted).distinct()))
+async def organizations_with_disputes(connection: AsyncConnection) -> list[int]:
+    """All that have or had a case."""
+    return list(await connection.scalars(select(DISPUTE.c.organization_id).distinct()))

@@ -1,4 +1,4 @@
-"""Reading disputes, and what belongs to each: its lines, the minutes spent on it, its credit notes."""
+"""Reading disputes, and what belongs to each: its lines, and the minutes spent on it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,12 @@ from models.batches import as_parameter, asked
 from models.cases import UNDECIDED, LineKey
 from models.disputes import Dispute, DisputeLine, DisputeOrigin, DisputeState
 from models.events import Event, Thing
-from models.invoices import CreditNote, CreditNoteLine, Invoice, InvoiceLine, LineAcceptance
+from models.invoices import Invoice, InvoiceLine
 
 DISPUTE = Dispute.__table__
 DISPUTED = DisputeLine.__table__
 INVOICE = Invoice.__table__
 LINE = InvoiceLine.__table__
-CREDITED = CreditNoteLine.__table__
-CREDIT_NOTE = CreditNote.__table__
-ACCEPTED = LineAcceptance.__table__
 EVENT = Event.__table__
 
 Connected = AsyncConnection | AsyncSession
@@ -159,29 +156,3 @@ def _minutes_of_disputes() -> Select[Any]:
         EVENT.c.thing_id == keys.c.dispute_id,
     )
     return select(keys.c.place, type_coerce(total.correlate(keys).scalar_subquery(), BigInteger))
-
-
-class CreditNoteOfRow(NamedTuple):
-    """A credit note that a dispute led to."""
-
-    place: int
-    organization_id: int
-    credit_note_id: int
-
-
-async def credit_notes_of_disputes(connection: Connected, keys: Sequence[DisputeKey]) -> list[CreditNoteOfRow]:
-    """One for each invoice of which something was credited."""
-    rows = await connection.execute(
-        _credit_notes_of_disputes(), {"keys": as_parameter((n, *key) for n, key in enumerate(keys))}
-    )
-    return [CreditNoteOfRow._make(row) for row in rows]
-
-
-@lru_cache
-def _credit_notes_of_disputes() -> Select[Any]:
-    keys = asked("keys", "place", *DisputeKey._fields)
-    caused = and_(
-        CREDIT_NOTE.c.organization_id == keys.c.organization_id, CREDIT_NOTE.c.dispute_id == keys.c.dispute_id
-    )
-    own = (CREDIT_NOTE.c.organization_id, CREDIT_NOTE.c.id)
-    return select(keys.c.place, *own).join(CREDIT_NOTE, caused).order_by(keys.c.place, CREDIT_NOTE.c.id)
