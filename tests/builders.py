@@ -34,6 +34,7 @@ from models.money import money_of
 from models.organizations import ScopeKind
 from resolvers.activity import ActivityQuestion, Answerable, At, CutoffOf, Days, Instants, Span, answerable
 from resolvers.contracts import NewTerm, TermAmendment, amend_term, set_term, withdraw_term
+from resolvers.exclusions import Exclusion, exclude
 from resolvers.history import (
     Activation,
     AtInstant,
@@ -48,6 +49,7 @@ from resolvers.history import (
     end_of,
     start_of,
 )
+from resolvers.loaders.beliefs import BeliefsKey, beliefs_of_learners
 from resolvers.loaders.learners import LearnersKey, LearnersPage, learners_of
 from resolvers.loaders.learners import Who as Whom
 from resolvers.loaders.places import ScopeKey
@@ -240,6 +242,22 @@ class Tenant:
         made = await self.database.run(lambda session: inquire(session, STAFF, now, self.id, inquiry))
         async with self.database.reading() as connection:
             return (await snapshots_by_id(connection, [SnapshotKey(self.id, made)]))[0]
+
+    async def excluded(self, learner_id: int, span: str, *, reason: str = "a test account") -> Written:
+        """Not billed for these days; without a last day for good."""
+        first, _, last = span.partition("..")
+        given = Exclusion(
+            who=self.who(learner_id), start=edge(first), until=edge(last) if last else None, reason=reason
+        )
+        now = self.tick()
+        return await self.database.run(lambda session: exclude(session, STAFF, now, given))
+
+    async def fact_ids(self, learner_id: int, scope: int | None = None) -> list[int]:
+        """What was ever believed of a learner in a scope, to say something else of it."""
+        key = BeliefsKey(self.id, learner_id, self.known_at())
+        async with self.database.reading() as connection:
+            rows = await beliefs_of_learners(connection, [key])
+        return sorted({row.fact_id for row in rows if row.scope_id == (scope or self.id)})
 
     def who(self, learner_id: int) -> Who:
         return Who(organization_id=self.id, learner_id=learner_id)

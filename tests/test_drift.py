@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from models.activity import Predicate
 from models.contracts import Measure
-from models.history import Source
+from models.history import Change, Source
 from resolvers.loaders.snapshots import SnapshotRow
 from resolvers.loaders.windows import Count
 from resolvers.snapshots.drift import (
@@ -44,23 +44,11 @@ async def now_known(tenant: Tenant, snapshot: SnapshotRow) -> Count:
 
 async def corrected(tenant: Tenant, learner: int, to: str | None, *, scope: int | None = None) -> dt.datetime:
     """What was held of a learner's one window was wrong: it was this, or never was."""
-    rows = await beliefs(tenant, learner, scope or tenant.id)
-    assert len(rows) == 1
-    change = known(tenant, scope or tenant.id, to or "2017-01-01..", rows[0])
+    (held,) = await tenant.fact_ids(learner, scope)
+    change = known(tenant, scope or tenant.id, to or "2017-01-01..", held)
     return await tenant.believed(
-        learner, type(change)(change.scope_id, change.bounds, rows[0], holds=to is not None), reason="Payroll says so"
+        learner, Change(change.scope_id, change.bounds, held, holds=to is not None), reason="Payroll says so"
     )
-
-
-async def beliefs(tenant: Tenant, learner: int, scope: int) -> list[int]:
-    async with tenant.database.reading() as connection:
-        found = await connection.execute(
-            text(
-                "SELECT DISTINCT fact_id FROM belief WHERE organization_id = :o AND learner_id = :l AND scope_id = :s"
-            ),
-            {"o": tenant.id, "l": learner, "s": scope},
-        )
-        return [row[0] for row in found]
 
 
 # ------------------------------------------------------------------------------------------------ reproducing
