@@ -142,6 +142,13 @@ class InvoicePayment(Base):
     )
 
 
+class AdjustmentState(Enum):
+    CREDITED = "downward: a credit note was made with it"
+    AWAITING_APPROVAL = "upward: nobody is billed for it before it is approved"
+    BILLED = "upward, approved, and on an invoice"
+    SUPERSEDED = "upward and not billed, and another was found later or its invoice was cancelled"
+
+
 class Adjustment(Base):
     """A difference of two overages of one snapshot, each floored at zero: as billed, and as a recount knows it now.
     Insert-only. Downward it is credited at once; upward it is a draft until an invoice line bills it.

@@ -6,6 +6,8 @@ import strawberry
 
 from models.errors import NotFound
 from models.organizations import ScopeKind
+from resolvers.loaders.adjustments import AdjustmentKey
+from resolvers.loaders.invoices import InvoiceKey
 from resolvers.loaders.learners import LearnerKey, learners_by_id
 from resolvers.loaders.places import OrganizationRow, ScopeKey, organization_by_slug, organizations_by_id, scopes_by_id
 from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, windows_of_learners
@@ -21,7 +23,8 @@ class OrganizationKey:
     slug: str | None = strawberry.field(default=strawberry.UNSET, description="Its slug, such as xtra-lease.")
 
 
-LENGTHS = {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6, "ContractTerm": 2}
+BILLING = {"ContractTerm": 2, "Invoice": 2, "InvoiceLine": 3, "Adjustment": 2}
+LENGTHS = BILLING | {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6}
 
 
 async def node_by_id(info: Info, given: str) -> Node | None:
@@ -33,14 +36,26 @@ async def node_by_id(info: Info, given: str) -> Node | None:
         return await learner_by_key(info, LearnerKey(*keys))
     if kind == "ActivityWindow":
         return await _window(info, keys)
-    if kind == "ContractTerm":
-        from schema.contracts import contract_term_by_id
-
-        return await contract_term_by_id(info, *keys)
+    if kind in BILLING:
+        return await _of_billing(info, kind, keys)
     organization = await organization_by_id(info, keys[0])
     if organization is None or kind == "Organization":
         return organization and Organization.of(organization)
     return await _scope(info, organization, ScopeKey(*keys), ScopeKind[kind.upper()])
+
+
+async def _of_billing(info: Info, kind: str, keys: list[int]) -> Node | None:
+    from schema.adjustments import adjustment_by_key
+    from schema.contracts import contract_term_by_id
+    from schema.invoices import invoice_by_key, invoice_line_by_key
+
+    if kind == "ContractTerm":
+        return await contract_term_by_id(info, *keys)
+    if kind == "Adjustment":
+        return await adjustment_by_key(info, AdjustmentKey(*keys))
+    if kind == "InvoiceLine":
+        return await invoice_line_by_key(info, InvoiceKey(*keys[:2]), keys[2])
+    return await invoice_by_key(info, InvoiceKey(*keys))
 
 
 async def organization_by_id(info: Info, organization_id: int) -> OrganizationRow | None:

@@ -22,7 +22,9 @@ from schema.scalars import described
 from schema.scopes import ActivityScope, LibraryArgument, count_in, narrower
 
 if TYPE_CHECKING:
+    from schema.adjustments import Adjustment
     from schema.contracts import ContractTerm
+    from schema.invoices import Invoice
 
 Search = Annotated[str | None, strawberry.argument(description="Only with this text in the name.")]
 
@@ -160,6 +162,34 @@ class Organization(Node, ActivityScope):
         key = await terms_key(info, self.organization_row, product, known_at)
         page = paging((key, "terms", on), first, after, last, before, int, int)
         return await contract_terms(info, self.organization_row, key, given(on), page)
+
+    @field("Its invoices, newest first: for itself those that it was shown.")
+    async def invoices(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Invoice, strawberry.lazy("schema.invoices")]]:
+        from schema.invoices import invoices
+
+        page = paging((self.id(), "invoices"), first, after, last, before, int, int)
+        return await invoices(info, self.organization_row, page)
+
+    @field("Late corrections of what was billed, newest first: for itself those that are credited or billed.")
+    async def adjustments(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Adjustment, strawberry.lazy("schema.adjustments")]]:
+        from schema.adjustments import adjustments
+
+        page = paging((self.id(), "adjustments"), first, after, last, before, int)
+        return await adjustments(info, self.organization_row, page)
 
 
 P = TypeVar("P", Team, Library)

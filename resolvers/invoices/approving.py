@@ -6,22 +6,20 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.errors import BillingError, BillingErrorCode, NotFound
 from models.events import Deed, Thing
-from models.invoices import Adjustment, InvoiceLine, InvoiceState, LineKind
+from models.invoices import AdjustmentState, InvoiceState, LineKind
 from resolvers.events import Noted, note
 from resolvers.idempotency import once
 from resolvers.invoices.drafting import NewInvoice, NewLine, add_lines, write_invoice
 from resolvers.invoices.reading import find, worded
 from resolvers.invoices.standing import Standing, standing_of
+from resolvers.loaders.adjustments import AdjustmentKey, AdjustmentRow, adjustments_by_id
 from resolvers.loaders.snapshots import SnapshotKey, SnapshotRow
 from resolvers.principal import Principal
 from resolvers.recording import Recording, begin_recording, end_recording
-
-ADJUSTMENT = Adjustment.__table__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +140,7 @@ async def _approve_adjustment(
     recording = await begin_recording(session, approval.organization_id, now)
     adjustment = await _adjustment(recording, approval.adjustment_id)
     standing = await standing_of(session, SnapshotKey(approval.organization_id, adjustment.snapshot_id))
-    await _refuse_unfit(recording, adjustment, standing)
+    _refuse_unfit(adjustment, standing)
     line = NewLine(
         kind=LineKind.ADJUSTMENT,
         snapshot_id=standing.snapshot.id,
@@ -165,34 +163,23 @@ async def _approve_adjustment(
     return invoice_id
 
 
-async def _adjustment(recording: Recording, adjustment_id: int) -> Row[tuple[object, ...]]:
-    found = await recording.session.execute(
-        select(ADJUSTMENT).where(
-            ADJUSTMENT.c.organization_id == recording.organization_id, ADJUSTMENT.c.id == adjustment_id
-        )
-    )
-    adjustment = found.one_or_none()
-    if adjustment is None:
+async def _adjustment(recording: Recording, adjustment_id: int) -> AdjustmentRow:
+    rows = await adjustments_by_id(recording.session, [AdjustmentKey(recording.organization_id, adjustment_id)])
+    if not rows:
         raise NotFound("adjustment", "adjustment")
-    return adjustment
+    return rows[0]
 
 
-async def _refuse_unfit(recording: Recording, adjustment: Row[tuple[object, ...]], standing: Standing) -> None:
+def _refuse_unfit(adjustment: AdjustmentRow, standing: Standing) -> None:
     """An adjustment is a difference to what was billed then: it fits as long as that is what is billed."""
-    if adjustment.quantity < 0:
+    if adjustment.state is AdjustmentState.CREDITED:
         raise BillingError(BillingErrorCode.WRONG_STATE, "A downward adjustment was credited at once.", "adjustment")
-    line = InvoiceLine.__table__
-    billing = await recording.session.scalar(
-        select(line.c.invoice_id).where(
-            line.c.organization_id == recording.organization_id, line.c.adjustment_id == adjustment.id
-        )
-    )
-    if any(one.invoice.id == billing for one in standing.lines):
+    if adjustment.state is AdjustmentState.BILLED:
         raise BillingError(BillingErrorCode.ALREADY_APPROVED, "This adjustment is on an invoice already.", "adjustment")
-    if billing is not None or standing.billed != adjustment.overage_billed:
+    if adjustment.state is AdjustmentState.SUPERSEDED or standing.billed != adjustment.overage_billed:
         raise BillingError(
             BillingErrorCode.SUPERSEDED,
-            f"The adjustment was found when {adjustment.overage_billed} were billed; {standing.billed} are now, or its"
-            " invoice was cancelled. Find it again.",
+            f"The adjustment was found when {adjustment.overage_billed} were billed; {standing.billed} are now, or"
+            " another was found later, or its invoice was cancelled. Find it again.",
             "adjustment",
         )
