@@ -2,14 +2,16 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
 
-from server.app import create_app
+from server.app import create_app, utc_now
 from server.readiness import Readiness, prepare_database
 from server.settings import Settings
+from server.worker import working
 
 STOP_SECONDS = 10
 
@@ -17,7 +19,7 @@ STOP_SECONDS = 10
 class Server(uvicorn.Server):
     """Says that it is not ready before it stops listening, so that nothing more is sent here."""
 
-    def __init__(self, app: Starlette, settings: Settings) -> None:
+    def __init__(self, app: Starlette, settings: Settings, stopping: Callable[[], None] = lambda: None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -30,13 +32,18 @@ class Server(uvicorn.Server):
             )
         )
         self._readiness: Readiness = app.state.readiness
+        # What else has to be told that the end has come.
+        self._stopping = stopping
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._readiness.stopping = True
+        self._stopping()
         super().handle_exit(sig, frame)
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:
     """Serves on an open socket until SIGTERM or Ctrl-C. Raises DatabaseNotReady before anything is served."""
     asyncio.run(prepare_database(settings))
-    Server(create_app(settings), settings).run(sockets=[listener])
+    app = create_app(settings)
+    with working(settings, None, utc_now, STOP_SECONDS) as stopping:
+        Server(app, settings, stopping).run(sockets=[listener])

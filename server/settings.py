@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     connections_per_request: int = Field(
         default=4, ge=1, le=32, description="How many database connections one request may read with at once, 1 to 32."
     )
+    worker: bool = Field(
+        default=True,
+        description="Do what is due (the month, the nightly check) inside the server; false leaves it to `work`.",
+    )
     roster: ExistingFile | None = Field(
         default=None, description="The path of a real roster file, for the tests and benchmarks that import one."
     )

@@ -1,0 +1,1 @@
+"""What workers do by themselves: planning it, leasing it, and doing it."""

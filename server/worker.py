@@ -1,0 +1,128 @@
+"""The worker: does what is due by itself, until it is told to stop. Any number of them may run, here or elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+
+import structlog
+
+from models.access import Role
+from resolvers.evidence.signing import Signer
+from resolvers.principal import Principal
+from resolvers.tasks.doing import Clock, Ended, Hands, work_on
+from resolvers.tasks.leasing import LeaseLost, claim
+from resolvers.tasks.planning import plan
+from server.commands.database import NO_HURRY_SECONDS
+from server.database import Database
+from server.settings import Settings
+
+COUNTERSIGN = Principal(name="Countersign", role=Role.STAFF, origin="worker")
+PAUSE_SECONDS = 30.0
+BREAK_OFF_SECONDS = 5.0
+log = structlog.get_logger()
+
+
+class Worker:
+    """Works off what is due, then waits a while and looks again. Nothing that fails ends it."""
+
+    def __init__(
+        self, database: Database, signer: Signer | None, clock: Clock, pause_seconds: float = PAUSE_SECONDS
+    ) -> None:
+        self._hands = Hands(reading=database.reading, run=database.run, principal=COUNTERSIGN, signer=signer)
+        self._clock = clock
+        self._pause_seconds = pause_seconds
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ends it after the task that it is doing."""
+        self._stopping.set()
+
+    async def work(self) -> None:
+        """Until it is stopped."""
+        while not self._stopping.is_set():
+            try:
+                await self.work_off()
+            except Exception:
+                # The database is away, perhaps; it may be there again after the pause.
+                log.exception("worker could not work")
+            await self._pause()
+
+    async def work_off(self) -> list[Ended]:
+        """Plans what has become due, and does all that is due now."""
+        await plan(self._hands.reading, self._hands.run, self._clock())
+        ended: list[Ended] = []
+        while not self._stopping.is_set():
+            leased = await claim(self._hands.reading, self._hands.run, self._clock())
+            if leased is None:
+                break
+            ended.append(await work_on(self._hands, self._clock, leased))
+            _tell(ended[-1])
+        return ended
+
+    async def _pause(self) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), self._pause_seconds)
+        except TimeoutError:
+            return
+
+
+def _tell(ended: Ended) -> None:
+    about = {"organization": ended.key.organization_id, "kind": ended.key.kind.name, "subject": ended.key.subject}
+    if ended.failure is None:
+        log.info("task done", **about)
+    elif isinstance(ended.failure, LeaseLost):
+        log.warning("task taken over by another worker", **about)
+    else:
+        log.error("task failed, and is tried again later", **about, exc_info=ended.failure)
+
+
+# ----------------------------------------------------------------------------------- beside a server
+
+
+@contextmanager
+def working(
+    settings: Settings, signer: Signer | None, clock: Clock, stop_seconds: float
+) -> Iterator[Callable[[], None]]:
+    """A worker beside a server, in a thread: what it computes must not keep requests waiting. Gives what stops it.
+
+    At the end it finishes the task that it is doing. One that takes longer than that is broken off: its transaction is
+    rolled back, and another worker takes it over when its lease has run out.
+    """
+    if not settings.worker:
+        yield lambda: None
+        return
+    # A database of its own: its statements may take as long as they need.
+    database = Database.open(settings.database_url, statement_timeout_seconds=NO_HURRY_SECONDS)
+    worker, loop = Worker(database, signer, clock), asyncio.new_event_loop()
+    task = loop.create_task(_work(worker, database))
+    thread = threading.Thread(target=_run, args=(loop, task), name="worker", daemon=True)
+    thread.start()
+    try:
+        yield partial(_tell_loop, loop, worker.stop)
+    finally:
+        _tell_loop(loop, worker.stop)
+        thread.join(stop_seconds)
+        _tell_loop(loop, task.cancel)
+        thread.join(BREAK_OFF_SECONDS)
+
+
+async def _work(worker: Worker, database: Database) -> None:
+    try:
+        await worker.work()
+    finally:
+        await database.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
+    with asyncio.Runner(loop_factory=lambda: loop) as runner, suppress(asyncio.CancelledError):
+        runner.get_loop().run_until_complete(task)
+
+
+def _tell_loop(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
+    """From another thread; one that has ended needs to be told nothing."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(what)
