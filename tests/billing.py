@@ -114,16 +114,16 @@ class Billed:
 
     # ------------------------------------------------------------------------------------------- deeds
 
-    async def taken(self) -> SnapshotRow:
+    async def taken(self, date: dt.date = DATE) -> SnapshotRow:
         """The billing snapshot of the seats."""
-        taken = await self.run(lambda s, now: take_date(s, STAFF, now, self.tenant.id, DATE))
+        taken = await self.run(lambda s, now: take_date(s, STAFF, now, self.tenant.id, date))
         async with self.tenant.database.reading() as connection:
             keys = [SnapshotKey(self.tenant.id, i) for i in taken.snapshot_ids]
             rows = await snapshots_by_id(connection, keys)
         return next(row for row in rows if row.product_id == self.tenant.id)
 
-    async def drafted(self) -> list[int]:
-        return await self.run(lambda s, now: draft(s, STAFF, now, self.tenant.id, DATE))
+    async def drafted(self, date: dt.date = DATE) -> list[int]:
+        return await self.run(lambda s, now: draft(s, STAFF, now, self.tenant.id, date))
 
     async def challenged(self, invoice_id: int, days: int = 14) -> dt.datetime:
         return await self.run(lambda s, now: open_challenge(s, STAFF, now, self.key(invoice_id), days))
