@@ -202,7 +202,7 @@ def _belongs(
         PROFILE.c.learner_id < keys.c.made_before,
         _in_scope(keys, _implied_in_one(predicate) if in_two_scopes else predicate, whole_organization),
         answers_in_both(predicate, keys, PROFILE.c.learner_id, surely=False) if in_two_scopes else true(),
-        _found_by_search() if searched else true(),
+        found_by_search() if searched else true(),
         PROFILE.c.department_key.in_(select(asked("departments", "name", texts=["name"]).c.name))
         if by_department
         else true(),
@@ -256,7 +256,7 @@ def _certain(predicate: Predicate | None, keys: CTE, in_two_scopes: bool) -> Col
     )
 
 
-def _found_by_search() -> ColumnElement[bool]:
+def found_by_search() -> ColumnElement[bool]:
     """The term anywhere in what a person would search by. Keys and term are casefolded; % and _ mean themselves."""
     columns = (PROFILE.c.name_key, PROFILE.c.email_key, func.lower(PROFILE.c.external_id), PROFILE.c.department_key)
     return or_(*(position_in(column, bindparam("search", type_=Text)) > 0 for column in columns))
