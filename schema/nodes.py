@@ -7,6 +7,7 @@ import strawberry
 from models.errors import NotFound
 from models.organizations import ScopeKind
 from resolvers.loaders.adjustments import AdjustmentKey
+from resolvers.loaders.disputes import DisputeKey
 from resolvers.loaders.invoices import InvoiceKey
 from resolvers.loaders.learners import LearnerKey, learners_by_id
 from resolvers.loaders.places import OrganizationRow, ScopeKey, organization_by_slug, organizations_by_id, scopes_by_id
@@ -23,7 +24,7 @@ class OrganizationKey:
     slug: str | None = strawberry.field(default=strawberry.UNSET, description="Its slug, such as xtra-lease.")
 
 
-BILLING = {"ContractTerm": 2, "Invoice": 2, "InvoiceLine": 3, "Adjustment": 2}
+BILLING = {"ContractTerm": 2, "Invoice": 2, "InvoiceLine": 3, "Adjustment": 2, "Dispute": 2}
 LENGTHS = BILLING | {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6}
 
 
@@ -47,12 +48,15 @@ async def node_by_id(info: Info, given: str) -> Node | None:
 async def _of_billing(info: Info, kind: str, keys: list[int]) -> Node | None:
     from schema.adjustments import adjustment_by_key
     from schema.contracts import contract_term_by_id
+    from schema.disputes import dispute_by_key
     from schema.invoices import invoice_by_key, invoice_line_by_key
 
     if kind == "ContractTerm":
         return await contract_term_by_id(info, *keys)
     if kind == "Adjustment":
         return await adjustment_by_key(info, AdjustmentKey(*keys))
+    if kind == "Dispute":
+        return await dispute_by_key(info, DisputeKey(*keys))
     if kind == "InvoiceLine":
         return await invoice_line_by_key(info, InvoiceKey(*keys[:2]), keys[2])
     return await invoice_by_key(info, InvoiceKey(*keys))

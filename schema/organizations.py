@@ -24,6 +24,8 @@ from schema.scopes import ActivityScope, LibraryArgument, count_in, narrower
 if TYPE_CHECKING:
     from schema.adjustments import Adjustment
     from schema.contracts import ContractTerm
+    from schema.dispute_lists import DisputeFilter
+    from schema.disputes import Dispute
     from schema.invoices import Invoice
 
 Search = Annotated[str | None, strawberry.argument(description="Only with this text in the name.")]
@@ -190,6 +192,23 @@ class Organization(Node, ActivityScope):
 
         page = paging((self.id(), "adjustments"), first, after, last, before, int)
         return await adjustments(info, self.organization_row, page)
+
+    @field("Its disputes, newest first: for itself those that it or staff for it opened.")
+    async def disputes(
+        self,
+        info: Info,
+        filter: Annotated[
+            Annotated[DisputeFilter, strawberry.lazy("schema.dispute_lists")] | None,
+            strawberry.argument(description="Only those."),
+        ] = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Dispute, strawberry.lazy("schema.disputes")]]:
+        from schema.dispute_lists import organization_disputes
+
+        return await organization_disputes(info, self.organization_row, filter, first, after, last, before)
 
 
 P = TypeVar("P", Team, Library)
