@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, case, insert, select, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, Row, case, insert, select, true, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.activity import UncertainWindow
@@ -41,20 +41,35 @@ class Recording:
 
 async def begin_recording(session: AsyncSession, organization_id: int, now: dt.datetime) -> Recording:
     """Takes the organization's next recorded time, which is also its lock: it is later than any given out before."""
+    recording = await _begin_recording(session, organization_id, now, true())
+    if recording is None:
+        raise NotFound("organization")
+    return recording
+
+
+async def begin_recording_unchanged(
+    session: AsyncSession, organization_id: int, now: dt.datetime, recorded_through_us: int
+) -> Recording | None:
+    """The same, if nothing was recorded since what was read at that time (microseconds); None otherwise."""
+    unchanged = type_coerce(OrganizationClock.__table__.c.recorded_at, BigInteger) == recorded_through_us
+    return await _begin_recording(session, organization_id, now, unchanged)
+
+
+async def _begin_recording(
+    session: AsyncSession, organization_id: int, now: dt.datetime, condition: ColumnElement[bool]
+) -> Recording | None:
     clock = OrganizationClock.__table__
     following = case(
         (clock.c.recorded_at >= now, type_coerce(clock.c.recorded_at, BigInteger) + 1), else_=type_coerce(now, Instant)
     )
     taken = await session.execute(
         update(clock)
-        .where(clock.c.organization_id == organization_id)
+        .where(clock.c.organization_id == organization_id, condition)
         .values(recorded_at=following)
         .returning(clock.c.recorded_at)
     )
     recorded_at = taken.scalar_one_or_none()
-    if recorded_at is None:
-        raise NotFound("organization")
-    return Recording(session, organization_id, recorded_at, Keys(recorded_at))
+    return None if recorded_at is None else Recording(session, organization_id, recorded_at, Keys(recorded_at))
 
 
 async def end_recording(recording: Recording) -> None:

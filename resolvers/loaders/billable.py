@@ -6,7 +6,7 @@ simulations count them, drift and bridges compare them; so that none of these ca
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,7 +17,6 @@ from sqlalchemy import (
     Insert,
     Select,
     and_,
-    bindparam,
     case,
     desc,
     exists,
@@ -105,15 +104,23 @@ async def billable_of(
     return [found.get(place) for place in range(len(keys))]
 
 
+async def freeze_entries(connection: AsyncConnection, keys: Mapping[int, BillableKey], predicate: Predicate) -> None:
+    """Writes everybody who counts of each key as entries of the snapshot whose id it has."""
+    excluding = any(key.excluded_id for key in keys.values())
+    columns = [n for n, name in enumerate(BillableKey._fields) if excluding or name != "excluded_id"]
+    asked_of = as_parameter((snapshot_id, *(key[n] for n in columns)) for snapshot_id, key in keys.items())
+    await connection.execute(_freeze_entries(predicate, excluding=excluding), {"keys": asked_of})
+
+
 @lru_cache
-def freeze_entries(predicate: Predicate) -> Insert:
-    """Writes everybody who counts as entries of the snapshot whose id is the parameter `snapshot_id`."""
-    counted = _everybody(predicate).subquery("everybody")
-    ids = [bindparam(name, type_=BigInteger) for name in ("organization_id", "snapshot_id")]
-    values = [counted.c[name] for name in COLUMNS[1:]]
-    return insert(SnapshotEntry.__table__).from_select(
-        ["organization_id", "snapshot_id", *COLUMNS[1:]], select(*ids, *values)
-    )
+def _freeze_entries(predicate: Predicate, *, excluding: bool) -> Insert:
+    """Where nobody is excluded the statement does not look for it: this is the one that runs for millions."""
+    names = [name for name in BillableKey._fields if excluding or name != "excluded_id"]
+    keys = asked("keys", "place", *names)
+    counted = everybody(predicate, keys).subquery("everybody")
+    in_order = select(keys.c.organization_id, *counted.c).join(keys, keys.c.place == counted.c.place)
+    columns = ["organization_id", "snapshot_id", *COLUMNS[1:]]
+    return insert(SnapshotEntry.__table__).from_select(columns, in_order)
 
 
 def as_keys(*keys: BillableKey) -> str:
@@ -225,6 +232,8 @@ def _touched(predicate: Predicate, keys: CTE) -> ColumnElement[bool]:
 def _excluded(keys: CTE, learner: ColumnElement[int], reaches: Any) -> ColumnElement[bool]:
     """Whether there is an exclusion of the learner, known then, that reaches so far. Where an end of the activity is
     lost, the exclusion's own window is uncertain too, and taken at its widest."""
+    if "excluded_id" not in keys.c:
+        return false()
     found = []
     for window in (CURRENT, FORMER, UNCERTAIN):
         excluded = window.alias("excluded")

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.batches import as_parameter, asked
 from models.billing import countable_from
 from models.contracts import Measure, Term, term_on
+from models.interval import FOREVER
 from resolvers.loaders.places import OrganizationRow, OrganizationsPage, organizations_by_id, organizations_page
 from resolvers.loaders.snapshots import COLUMNS, IS_BILLED, SNAPSHOT, SnapshotRow
 from resolvers.loaders.terms import held_terms
@@ -79,7 +80,7 @@ async def standings_of(
 ) -> list[Standing]:
     ids = [row.organization_id for row in rows]
     products = await products_of_each(connection, ids)
-    terms = await held_terms(connection, ids, now)
+    terms = await held_terms(connection, ids, FOREVER)
     taken = await _taken(connection, date, ids)
     return [
         _standing(row, date, products[row.organization_id], terms[row.organization_id], taken[row.organization_id])

@@ -1,32 +1,34 @@
 """Taking snapshots: a count is frozen with everybody who was counted, under the organization's lock.
 
-clock -> terms in force -> what the measure counts -> entries, in one statement -> the snapshot with their count
+clock -> terms in force -> what the measure counts -> entries, in one statement -> the snapshots with their counts
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, bindparam, case, func, insert, select
+from sqlalchemy import Select, case, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.activity import Predicate
+from models.batches import as_parameter, asked
 from models.billing import BillingSnapshot, SnapshotEntry, SnapshotKind, countable_from, counted_by, overage_of
 from models.contracts import Measure, Term, term_on
 from models.errors import BillingError, BillingErrorCode
-from models.interval import BillingCalendar, to_microseconds
-from resolvers.activity import must_be_past, peak_of, sane_day
-from resolvers.loaders.billable import BillableKey, as_keys, billable_counts, freeze_entries
+from models.interval import BillingCalendar
+from resolvers.activity import must_be_past, sane_day
+from resolvers.loaders.billable import freeze_entries
+from resolvers.loaders.places import organizations_by_id
 from resolvers.loaders.terms import held_terms
 from resolvers.loaders.windows import Count
-from resolvers.organizations import calendars
 from resolvers.principal import Principal
-from resolvers.recording import Recording, begin_recording, end_recording
-from resolvers.snapshots.products import Products, products_of
+from resolvers.recording import Recording, begin_recording, begin_recording_unchanged, end_recording
+from resolvers.snapshots.counting import Span, ToCount, counted
+from resolvers.snapshots.products import products_of
+from resolvers.snapshots.standing import Standing, measure_of, standings_of
 
 SNAPSHOT = BillingSnapshot.__table__
 ENTRY = SnapshotEntry.__table__
@@ -62,12 +64,24 @@ async def take_date(
 ) -> Taken:
     """The BILLING snapshots of a date: of these products, or of all. What was taken before stays as it is."""
     principal.must_be_staff("take billing snapshots")
-    taking = await _begin(session, principal, now, organization_id, date)
-    before = await _taken_before(session, organization_id, date)
-    wanted = [i for i in taking.products.ids if product_ids is None or i in product_ids]
-    taken = [await _take(taking, i, SnapshotKind.BILLING, None) for i in wanted if i not in before]
-    await end_recording(taking.recording)
-    return Taken(tuple(taken), len([i for i in wanted if i in before]))
+    recording = await begin_recording(session, organization_id, now)
+    standing = await _standing(recording, now, sane_day(date, "date"))
+    return await _take_standing(recording, principal, now, standing, date, product_ids)
+
+
+async def take_prepared(
+    session: AsyncSession, principal: Principal, now: dt.datetime, standing: Standing, date: dt.date
+) -> Taken:
+    """All that is due of a date, where the standing was read before: it holds if nothing was recorded since."""
+    principal.must_be_staff("take billing snapshots")
+    organization = standing.organization
+    recording = await begin_recording_unchanged(
+        session, organization.organization_id, now, organization.recorded_through
+    )
+    if recording is None:
+        recording = await begin_recording(session, organization.organization_id, now)
+        standing = await _standing(recording, now, date)
+    return await _take_standing(recording, principal, now, standing, date, standing.due(now))
 
 
 async def inquire(
@@ -76,15 +90,51 @@ async def inquire(
     """The same form of answer to any question of the kind: another date, another measure, as known at another time."""
     principal.must_see(organization_id, "organization", "organization")
     known_at = inquiry.known_at and must_be_past(inquiry.known_at, now, "knownAt")
-    taking = await _begin(session, principal, now, organization_id, inquiry.date, known_at)
-    if inquiry.product_id not in taking.products.ids:
+    date = sane_day(inquiry.date, "date")
+    recording = await begin_recording(session, organization_id, now)
+    products = await products_of(session, organization_id)
+    if inquiry.product_id not in products.ids:
         raise BillingError(BillingErrorCode.NOT_A_PRODUCT, "This is neither the seats nor a library.", "product")
-    snapshot_id = await _take(taking, inquiry.product_id, SnapshotKind.INQUIRY, inquiry.measure)
-    await end_recording(taking.recording)
-    return snapshot_id
+    as_known = known_at or recording.recorded_at
+    term = term_on((await held_terms(session, [organization_id], as_known))[organization_id], inquiry.product_id, date)
+    taking = _Taking(recording, principal, now, date, as_known, await _calendar(recording), products.excluded_id)
+    plan = _plan(taking, inquiry.product_id, term, inquiry.measure)
+    await _take(taking, SnapshotKind.INQUIRY, [plan])
+    await end_recording(recording)
+    return plan.snapshot_id
 
 
-# ------------------------------------------------------------------------------------------------- one snapshot
+async def _standing(recording: Recording, now: dt.datetime, date: dt.date) -> Standing:
+    connection = await recording.session.connection()
+    rows = await organizations_by_id(connection, [recording.organization_id])
+    return (await standings_of(connection, now, date, rows))[0]
+
+
+async def _calendar(recording: Recording) -> BillingCalendar:
+    connection = await recording.session.connection()
+    return (await organizations_by_id(connection, [recording.organization_id]))[0].calendar
+
+
+async def _take_standing(
+    recording: Recording,
+    principal: Principal,
+    now: dt.datetime,
+    standing: Standing,
+    date: dt.date,
+    product_ids: Sequence[int] | None,
+) -> Taken:
+    if standing.problem:
+        raise standing.problem
+    wanted = [one for one in standing.products if product_ids is None or one.product_id in product_ids]
+    calendar, excluded_id = standing.organization.calendar, standing.excluded_id
+    taking = _Taking(recording, principal, now, date, recording.recorded_at, calendar, excluded_id)
+    plans = [_plan(taking, one.product_id, one.term, None) for one in wanted if not one.is_taken]
+    await _take(taking, SnapshotKind.BILLING, plans)
+    await end_recording(recording)
+    return Taken(tuple(plan.snapshot_id for plan in plans), len(wanted) - len(plans))
+
+
+# ---------------------------------------------------------------------------------------- several at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,76 +147,38 @@ class _Taking:
     date: dt.date
     known_at: dt.datetime
     calendar: BillingCalendar
-    products: Products
-    terms: Sequence[Term]
+    excluded_id: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Frozen:
-    """Who was counted: the instants between which, and how many."""
+class _Plan:
+    """A snapshot to be taken: what it counts, and by which term."""
 
-    span: tuple[dt.datetime, dt.datetime]
-    count: Count
+    snapshot_id: int
+    term: Term | None
+    measure: Measure
+    to_count: ToCount
+    # Of a peak the count of its first day; of others it is known once the entries are written.
+    peak: Count | None = None
 
-
-async def _begin(
-    session: AsyncSession,
-    principal: Principal,
-    now: dt.datetime,
-    organization_id: int,
-    date: dt.date,
-    known_at: dt.datetime | None = None,
-) -> _Taking:
-    recording = await begin_recording(session, organization_id, now)
-    as_known = known_at or recording.recorded_at
-    return _Taking(
-        recording,
-        principal,
-        now,
-        sane_day(date, "date"),
-        as_known,
-        (await calendars(session, [organization_id]))[organization_id],
-        await products_of(session, organization_id),
-        (await held_terms(session, [organization_id], as_known))[organization_id],
-    )
+    @property
+    def span(self) -> Span:
+        return self.to_count.spans[0]
 
 
-async def _taken_before(session: AsyncSession, organization_id: int, date: dt.date) -> set[int]:
-    rows = await session.scalars(
-        select(SNAPSHOT.c.product_id).where(
-            SNAPSHOT.c.organization_id == organization_id,
-            SNAPSHOT.c.date == date,
-            SNAPSHOT.c.kind == SnapshotKind.BILLING,
-        )
-    )
-    return set(rows)
-
-
-async def _take(taking: _Taking, product_id: int, kind: SnapshotKind, measure: Measure | None) -> int:
-    term = term_on(taking.terms, product_id, taking.date)
-    chosen = measure or (term.measure if term else Measure.AT_CUTOFF)
+def _plan(taking: _Taking, product_id: int, term: Term | None, measure: Measure | None) -> _Plan:
+    chosen = measure or measure_of(term)
     _refuse_the_future(taking, chosen)
-    snapshot_id = taking.recording.keys.take()
-    frozen = await _freeze_entries(taking, snapshot_id, product_id, chosen)
-    await taking.recording.session.execute(
-        insert(SNAPSHOT).values(
-            organization_id=taking.recording.organization_id,
-            id=snapshot_id,
-            product_id=product_id,
-            date=taking.date,
-            kind=kind,
-            recorded_at=taking.recording.recorded_at,
-            actor=taking.principal.name,
-            known_at=taking.known_at,
-            cutoff=taking.calendar.cutoff_of(taking.date),
-            measure=chosen,
-            counted_from=frozen.span[0],
-            counted_until=frozen.span[1],
-            excluded=await _excluded(taking, product_id, chosen, frozen),
-            **_as_agreed(term, frozen.count),
-        )
+    by_measure = counted_by(chosen, taking.date, taking.calendar)
+    to_count = ToCount(
+        organization_id=taking.recording.organization_id,
+        product_id=product_id,
+        excluded_id=taking.excluded_id,
+        predicate=by_measure.predicate,
+        spans=by_measure.spans,
+        known_at=taking.known_at,
     )
-    return snapshot_id
+    return _Plan(taking.recording.keys.take(), term, chosen, to_count)
 
 
 def _refuse_the_future(taking: _Taking, measure: Measure) -> None:
@@ -179,76 +191,92 @@ def _refuse_the_future(taking: _Taking, measure: Measure) -> None:
         )
 
 
-def _as_agreed(term: Term | None, count: Count) -> dict[str, object]:
-    """The count, and what the term makes of it."""
-    counted: dict[str, object] = {"count_least": count.least, "count_most": count.most}
-    if term is None:
-        return counted
-    return counted | {
-        "term_id": term.id,
-        "licensed": term.licensed,
-        "unit_price_minor": term.unit_price_minor,
-        "currency": term.currency,
-        "overage_least": overage_of(count.least, term.licensed),
-        "overage_most": overage_of(count.most, term.licensed),
+async def _take(taking: _Taking, kind: SnapshotKind, plans: Sequence[_Plan]) -> None:
+    if not plans:
+        return
+    settled = await _settle_peaks(taking, plans)
+    await _write_entries(taking, settled)
+    counts = await _count_entries(taking, settled)
+    excluded = await _excluded(taking, settled)
+    rows = [_row(taking, kind, plan, counts[n], excluded[n]) for n, plan in enumerate(settled)]
+    await (await taking.recording.session.connection()).execute(insert(SNAPSHOT), rows)
+
+
+async def _settle_peaks(taking: _Taking, plans: Sequence[_Plan]) -> list[_Plan]:
+    """Which day a peak was on is found by counting; then its entries are those of that day."""
+    peaks = [plan for plan in plans if len(plan.to_count.spans) > 1]
+    if not peaks:
+        return list(plans)
+    found = await counted(taking.recording.session, [plan.to_count for plan in peaks])
+    settled = {
+        plan.snapshot_id: replace(plan, to_count=replace(plan.to_count, spans=(day.span,)), peak=day.count)
+        for plan, day in zip(peaks, found, strict=True)
     }
+    return [settled.get(plan.snapshot_id, plan) for plan in plans]
 
 
-# ------------------------------------------------------------------------------------------------- who counts
+async def _write_entries(taking: _Taking, plans: Sequence[_Plan]) -> None:
+    connection = await taking.recording.session.connection()
+    for predicate in sorted({plan.to_count.predicate for plan in plans}, key=lambda predicate: predicate.name):
+        of_it = {
+            plan.snapshot_id: plan.to_count.key(plan.span) for plan in plans if plan.to_count.predicate is predicate
+        }
+        await freeze_entries(connection, of_it, predicate)
 
 
-async def _freeze_entries(taking: _Taking, snapshot_id: int, product_id: int, measure: Measure) -> _Frozen:
-    counted = counted_by(measure, taking.date, taking.calendar)
-    if len(counted.spans) == 1:
-        span = counted.spans[0]
-        return _Frozen(span, await _write_entries(taking, snapshot_id, product_id, counted.predicate, span))
-    keys = [_key(taking, product_id, span) for span in counted.spans]
-    of_days = await billable_counts(taking.recording.session, keys, counted.predicate)
-    peak = peak_of(list(counted.spans), of_days)
-    await _write_entries(taking, snapshot_id, product_id, counted.predicate, peak.first)
-    return _Frozen(peak.first, peak.count)
-
-
-async def _write_entries(
-    taking: _Taking, snapshot_id: int, product_id: int, predicate: Predicate, span: tuple[dt.datetime, dt.datetime]
-) -> Count:
-    session, organization_id = taking.recording.session, taking.recording.organization_id
-    parameters = {
-        "organization_id": organization_id,
-        "snapshot_id": snapshot_id,
-        "keys": as_keys(_key(taking, product_id, span)),
-    }
-    await session.execute(freeze_entries(predicate), parameters)
-    counted = await session.execute(_count_entries(), parameters)
-    return Count(*counted.one())
+async def _count_entries(taking: _Taking, plans: Sequence[_Plan]) -> list[Count]:
+    connection = await taking.recording.session.connection()
+    ids = as_parameter((n, taking.recording.organization_id, plan.snapshot_id) for n, plan in enumerate(plans))
+    rows = await connection.execute(_counts_of_entries(), {"keys": ids})
+    found = {row[0]: Count(row[1], row[2]) for row in rows}
+    return [plan.peak or found.get(place, Count(0, 0)) for place, plan in enumerate(plans)]
 
 
 @cache
-def _count_entries() -> Select[Any]:
-    organization_id, snapshot_id = (bindparam(name, type_=BigInteger) for name in ("organization_id", "snapshot_id"))
-    certain = func.coalesce(func.sum(case((ENTRY.c.certain, 1), else_=0)), 0)
-    return select(certain, func.count()).where(
-        ENTRY.c.organization_id == organization_id, ENTRY.c.snapshot_id == snapshot_id
-    )
+def _counts_of_entries() -> Select[Any]:
+    keys = asked("keys", "place", "organization_id", "snapshot_id")
+    same = (ENTRY.c.organization_id == keys.c.organization_id) & (ENTRY.c.snapshot_id == keys.c.snapshot_id)
+    certain = func.sum(case((ENTRY.c.certain, 1), else_=0))
+    return select(keys.c.place, certain, func.count()).join(ENTRY, same).group_by(keys.c.place)
 
 
-def _key(taking: _Taking, product_id: int, span: tuple[dt.datetime, dt.datetime]) -> BillableKey:
-    a, b = map(to_microseconds, span)
-    known_at = to_microseconds(taking.known_at)
-    return BillableKey(taking.recording.organization_id, product_id, taking.products.excluded_id, a, b, known_at)
+async def _excluded(taking: _Taking, plans: Sequence[_Plan]) -> list[int]:
+    """How many more were active than count, of each."""
+    if not taking.excluded_id:
+        return [0] * len(plans)
+    active = [replace(plan.to_count, excluded_id=0) for plan in plans]
+    found = await counted(taking.recording.session, [*active, *(plan.to_count for plan in plans)])
+    return [one.count.most - less.count.most for one, less in zip(found, found[len(plans) :], strict=False)]
 
 
-async def _excluded(taking: _Taking, product_id: int, measure: Measure, frozen: _Frozen) -> int:
-    """How many more were active than count."""
-    if not taking.products.excluded_id:
-        return 0
-    predicate = counted_by(measure, taking.date, taking.calendar).predicate
-    everybody = await billable_counts(
-        taking.recording.session,
-        [
-            _key(taking, product_id, frozen.span)._replace(excluded_id=excluded)
-            for excluded in (0, taking.products.excluded_id)
-        ],
-        predicate,
-    )
-    return everybody[0].most - everybody[1].most
+def _row(taking: _Taking, kind: SnapshotKind, plan: _Plan, count: Count, excluded: int) -> dict[str, object]:
+    return {
+        "organization_id": taking.recording.organization_id,
+        "id": plan.snapshot_id,
+        "product_id": plan.to_count.product_id,
+        "date": taking.date,
+        "kind": kind,
+        "recorded_at": taking.recording.recorded_at,
+        "actor": taking.principal.name,
+        "known_at": taking.known_at,
+        "cutoff": taking.calendar.cutoff_of(taking.date),
+        "measure": plan.measure,
+        "counted_from": plan.span[0],
+        "counted_until": plan.span[1],
+        "excluded": excluded,
+        "count_least": count.least,
+        "count_most": count.most,
+        **_as_agreed(plan.term, count),
+    }
+
+
+def _as_agreed(term: Term | None, count: Count) -> dict[str, object]:
+    """What the term makes of the count; nothing without one."""
+    return {
+        "term_id": term and term.id,
+        "licensed": term and term.licensed,
+        "unit_price_minor": term and term.unit_price_minor,
+        "currency": term and term.currency,
+        "overage_least": term and overage_of(count.least, term.licensed),
+        "overage_most": term and overage_of(count.most, term.licensed),
+    }

@@ -29,7 +29,7 @@ from models.contracts import NO_LAST_DAY, ContractTerm, Measure
 from models.interval import FOREVER_US, UTC, to_microseconds
 from models.learners import Learner
 from models.organizations import BillingZone, Organization, OrganizationClock, Scope
-from resolvers.snapshots.taking import take_date
+from resolvers.snapshots.month import Month, run_month
 from server.database import Database, migrate
 from server.postgres import running_postgres
 from tests.builders import STAFF
@@ -134,12 +134,13 @@ async def _fill_postgresql(url: str, organization_count: int, learner_count: int
 # ------------------------------------------------------------------------------------------ what is timed
 
 
-async def month(url: str, organization_count: int) -> float:
+async def month(url: str) -> float:
     """All snapshots of the date: a transaction for each organization, as the product takes them."""
     database = Database.open(url, statement_timeout_seconds=3_600)
     began = time.perf_counter()
-    for organization_id in range(1, organization_count + 1):
-        await database.run(lambda session, i=organization_id: take_date(session, STAFF, NOW, i, DATE))  # type: ignore[misc]
+    async for step in run_month(database.reading, database.run, STAFF, NOW, Month(date=DATE, invoices=False)):
+        if step.failure:
+            raise step.failure
     took = time.perf_counter() - began
     await database.close()
     return took
@@ -212,7 +213,7 @@ async def compare(kind: str, url: str, given: argparse.Namespace) -> None:
     console.print(f"{kind}: the data took {time.perf_counter() - began:.0f} s")
     seconds: dict[str, list[float]] = {"month": [], "plain INSERT … SELECT": []}
     for _ in range(given.rounds + 1):
-        seconds["month"].append(await month(url, given.organizations))
+        seconds["month"].append(await month(url))
         await forget(url, "DROP TABLE IF EXISTS saved_entry", SAVED, FORGET[0])
         seconds["plain INSERT … SELECT"].append(await plainly(url))
         entries = await _entries(url)
