@@ -17,7 +17,7 @@ from sqlalchemy import Boolean, CheckConstraint, ForeignKey, ForeignKeyConstrain
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, Moment, Spelled
-from models.errors import HistoryError, HistoryErrorCode
+from models.errors import BillingError, BillingErrorCode, HistoryError, HistoryErrorCode
 from models.interval import BEGINNING, FOREVER, Bounds, Interval, coalesce
 
 
@@ -120,6 +120,10 @@ class Held:
     def activity(self) -> list[Fact]:
         return self.of(self.organization_id)
 
+    def without(self, scope_id: int) -> Held:
+        """What is held but for one scope."""
+        return replace(self, facts=tuple(fact for fact in self.facts if fact.scope_id != scope_id))
+
     def windows(self, scope_id: int) -> list[Interval]:
         """What is exactly known in a scope, coalesced. For a team it is membership, for a library access."""
         return coalesce(exact for fact in self.of(scope_id) if (exact := fact.bounds.exact))
@@ -175,6 +179,36 @@ def _cut(fact: Fact, at: dt.datetime) -> Change | None:
         return Change(fact.scope_id, bounds, fact.fact_id, holds=False)
     cut = Bounds.possible(bounds.from_earliest, min(bounds.from_latest, at), min(bounds.to_earliest, at), at)
     return Change(fact.scope_id, cut, fact.fact_id) if cut else None
+
+
+def excluded(held: Held, scope_id: int, span: Interval) -> list[Change]:
+    """Somebody is not billed from when until when. The same again changes nothing; touching ones become one."""
+    windows = held.windows(scope_id)
+    if span in windows or any(fact.bounds.exact == span for fact in held.of(scope_id)):
+        return []
+    for window in windows:
+        if span.overlaps(window):
+            raise BillingError(
+                BillingErrorCode.ALREADY_EXCLUDED,
+                f"The learner is excluded from {_words(window.start)} to {_words(window.end)} already: "
+                "end that at another time, or add only what is before or after it.",
+                "start",
+            )
+    return [Change(scope_id, Bounds.exactly(span))]
+
+
+def no_longer_excluded(held: Held, scope_id: int, at: dt.datetime) -> list[Change]:
+    """An exclusion ends, or turns out to have ended; one that would begin only then never was."""
+    windows = held.windows(scope_id)
+    if any(window.end == at for window in windows):
+        return []
+    covering = next((window for window in windows if window.covers(at)), None)
+    if covering is None:
+        raise BillingError(
+            BillingErrorCode.NOT_EXCLUDED, f"The learner is not excluded shortly before {_words(at)}.", "end"
+        )
+    inside = [fact for fact in held.of(scope_id) if (exact := fact.bounds.exact) and covering.overlaps(exact)]
+    return [change for fact in inside if (change := _cut(fact, at))]
 
 
 def _close_uncertain(held: Held, scope_id: int, at: dt.datetime) -> list[Change]:

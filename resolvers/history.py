@@ -24,6 +24,7 @@ from resolvers.loaders.places import ScopeKey
 from resolvers.organizations import calendars
 from resolvers.principal import Principal
 from resolvers.recording import Recording, begin_recording, end_recording, held_of, record
+from resolvers.snapshots.products import products_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ async def activate(session: AsyncSession, principal: Principal, now: dt.datetime
         changes = opened(held, held.organization_id, span)
         return [*changes, *_joined(held, team, span)]
 
-    return await _write(recording, learner_id, decide, principal.name, Source.API)
+    return await write_facts(recording, learner_id, decide, principal.name, Source.API)
 
 
 def _joined(held: Held, team: int | None, span: Interval) -> list[Change]:
@@ -119,7 +120,7 @@ def _joined(held: Held, team: int | None, span: Interval) -> list[Change]:
 async def deactivate(session: AsyncSession, principal: Principal, now: dt.datetime, who: Who, end: Edge) -> Written:
     """The learner is no longer active; since when they had been stays known."""
     recording, learner_id = await _begin(session, principal, now, who)
-    return await _write(
+    return await write_facts(
         recording,
         learner_id,
         lambda held, calendar: closed(held, held.organization_id, end_of(calendar, end), now),
@@ -152,7 +153,7 @@ async def move_team(session: AsyncSession, principal: Principal, now: dt.datetim
         left = from_team if from_team is not None else _the_team_left(held, teams, to_team, at)
         return moved(held, left, to_team, at, now)
 
-    return await _write(recording, learner_id, decide, principal.name, Source.API)
+    return await write_facts(recording, learner_id, decide, principal.name, Source.API)
 
 
 def _the_team_left(held: Held, teams: Sequence[int], to_team: int, at: dt.datetime) -> int:
@@ -176,7 +177,7 @@ async def grant_access(
     """Access to a library from the start on."""
     recording, learner_id = await _begin(session, principal, now, who)
     scope_id = await _scope(recording, library, ScopeKind.LIBRARY, "library")
-    return await _write(
+    return await write_facts(
         recording,
         learner_id,
         lambda held, calendar: opened(held, scope_id, Interval(start_of(calendar, start), FOREVER)),
@@ -191,7 +192,7 @@ async def revoke_access(
     """Access to a library ends."""
     recording, learner_id = await _begin(session, principal, now, who)
     scope_id = await _scope(recording, library, ScopeKind.LIBRARY, "library")
-    return await _write(
+    return await write_facts(
         recording,
         learner_id,
         lambda held, calendar: closed(held, scope_id, end_of(calendar, end), now),
@@ -242,12 +243,14 @@ async def correct_window(session: AsyncSession, principal: Principal, now: dt.da
     if not given.reason.strip():
         raise HistoryError(HistoryErrorCode.REASON_REQUIRED, "Say why, in words an auditor will understand.", "reason")
     recording, learner_id = await _begin(session, principal, now, given.who)
+    excluded_id = (await products_of(session, recording.organization_id)).excluded_id
 
     def decide(held: Held, calendar: BillingCalendar) -> Sequence[Change]:
         to = None if given.never_was else _corrected_bounds(calendar, given, now)
-        return corrected(held, given.scope_id, given.window.exact or given.window, to)
+        # What is not billed was not learned with the activity: it does not move along, and is changed by staff alone.
+        return corrected(held.without(excluded_id), given.scope_id, given.window.exact or given.window, to)
 
-    return await _write(recording, learner_id, decide, principal.name, Source.CORRECTION, given.reason.strip())
+    return await write_facts(recording, learner_id, decide, principal.name, Source.CORRECTION, given.reason.strip())
 
 
 def _corrected_bounds(calendar: BillingCalendar, given: Correction, now: dt.datetime) -> Bounds:
@@ -320,7 +323,7 @@ async def transfer(
     ids = sorted((given.who.organization_id, given.to_organization_id))
     clocks = {i: await begin_recording(session, i, now) for i in ids}
     leaving, joining = clocks[given.who.organization_id], clocks[given.to_organization_id]
-    learner_id = await _find(leaving, given.who)
+    learner_id = await find_learner(leaving, given.who)
     at = start_of((await calendars(session, [given.who.organization_id]))[given.who.organization_id], given.start)
     left = await _leave(leaving, learner_id, at, now, principal.name, given.reason)
     joined = await _join(joining, await _copied(leaving, learner_id, joining), at, given, principal.name)
@@ -330,12 +333,15 @@ async def transfer(
 async def _leave(
     recording: Recording, learner_id: int, at: dt.datetime, now: dt.datetime, actor: str, reason: str | None
 ) -> Written:
+    excluded_id = (await products_of(recording.session, recording.organization_id)).excluded_id
+
     def decide(held: Held, _: BillingCalendar) -> Sequence[Change]:
         changes = closed(held, held.organization_id, at, now)
-        others = sorted({fact.scope_id for fact in held.facts} - {held.organization_id})
+        # Who is not billed here is not, should they come back.
+        others = sorted({fact.scope_id for fact in held.facts} - {held.organization_id, excluded_id})
         return [*changes, *(c for scope in others if _reaches(held, scope, at) for c in closed(held, scope, at, now))]
 
-    return await _write(recording, learner_id, decide, actor, Source.TRANSFER, reason)
+    return await write_facts(recording, learner_id, decide, actor, Source.TRANSFER, reason)
 
 
 def _reaches(held: Held, scope_id: int, at: dt.datetime) -> bool:
@@ -349,7 +355,7 @@ async def _join(recording: Recording, learner_id: int, at: dt.datetime, given: T
     def decide(held: Held, _: BillingCalendar) -> Sequence[Change]:
         return [*opened(held, held.organization_id, span), *_joined(held, team, span)]
 
-    return await _write(recording, learner_id, decide, actor, Source.TRANSFER, given.reason)
+    return await write_facts(recording, learner_id, decide, actor, Source.TRANSFER, given.reason)
 
 
 async def _copied(leaving: Recording, learner_id: int, joining: Recording) -> int:
@@ -377,10 +383,10 @@ async def _copied(leaving: Recording, learner_id: int, joining: Recording) -> in
 async def _begin(session: AsyncSession, principal: Principal, now: dt.datetime, who: Who) -> tuple[Recording, int]:
     principal.must_see(who.organization_id, "learner", "learner")
     recording = await begin_recording(session, who.organization_id, now)
-    return recording, await _find(recording, who)
+    return recording, await find_learner(recording, who)
 
 
-async def _write(
+async def write_facts(
     recording: Recording, learner_id: int, decide: Deciding, actor: str, source: Source, reason: str | None = None
 ) -> Written:
     """Load, decide, write."""
@@ -393,7 +399,7 @@ async def _write(
     return Written(LearnerKey(organization_id, learner_id), recording.recorded_at, bool(changes))
 
 
-async def _find(recording: Recording, who: Who) -> int:
+async def find_learner(recording: Recording, who: Who) -> int:
     found = await _find_if_any(recording, who)
     if found is None:
         raise NotFound("learner", "learner")

@@ -18,7 +18,7 @@ from models.keys import reference_key
 from models.learners import sort_key
 from models.organizations import BillingZone, Organization, OrganizationClock, Scope, ScopeKind
 from resolvers.principal import Principal
-from resolvers.recording import begin_recording, end_recording
+from resolvers.recording import Recording, begin_recording, end_recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +64,15 @@ async def create_scope(
     )
     if existing is not None:
         return existing
-    scope_id = recording.keys.take()
-    await session.execute(insert(Scope).values(_scope(organization_id, scope_id, kind, named(name))))
+    scope_id = await add_scope(recording, kind, named(name))
     await end_recording(recording)
+    return scope_id
+
+
+async def add_scope(recording: Recording, kind: ScopeKind, name: str) -> int:
+    """Takes a key: `end_recording` comes after."""
+    scope_id = recording.keys.take()
+    await recording.session.execute(insert(Scope).values(_scope(recording.organization_id, scope_id, kind, name)))
     return scope_id
 
 

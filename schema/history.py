@@ -246,8 +246,8 @@ class HistoryMutation:
     ) -> LearnerActivatePayload:
         asked = history.Activation(
             who=await who_of(info, input.learner),
-            start=_start(input.start),
-            end=_end(input.until) if input.until else None,
+            start=start_edge(input.start),
+            end=end_edge(input.until) if input.until else None,
             team=_place(input.team, "Team", "team") if input.team else None,
             personal=_personal(input.profile),
         )
@@ -262,7 +262,7 @@ class HistoryMutation:
     async def learner_deactivate(
         self, info: Info, input: Annotated[LearnerDeactivateInput, INPUT]
     ) -> LearnerDeactivatePayload:
-        who, end, context = await who_of(info, input.learner), _end(input.end), info.context
+        who, end, context = await who_of(info, input.learner), end_edge(input.end), info.context
         written = await context.write(lambda s: history.deactivate(s, context.principal, context.now, who, end))
         return LearnerDeactivatePayload(written=written)
 
@@ -277,7 +277,7 @@ class HistoryMutation:
             who=await who_of(info, input.learner),
             to_team=_place(input.to_team, "Team", "toTeam"),
             from_team=_place(input.from_team, "Team", "fromTeam") if input.from_team else None,
-            start=_start(input.start),
+            start=start_edge(input.start),
         )
         context = info.context
         written = await context.write(lambda s: history.move_team(s, context.principal, context.now, asked))
@@ -295,7 +295,7 @@ class HistoryMutation:
             to_organization_id=(
                 await keyed_organization(info, input.to_organization, "toOrganization")
             ).organization_id,
-            start=_start(input.start),
+            start=start_edge(input.start),
             team=_place(input.team, "Team", "team") if input.team else None,
             reason=input.reason or None,
         )
@@ -313,7 +313,7 @@ class HistoryMutation:
         who, library, start = (
             await who_of(info, input.learner),
             _place(input.library, "Library", "library"),
-            _start(input.start),
+            start_edge(input.start),
         )
         context = info.context
         written = await context.write(
@@ -331,7 +331,7 @@ class HistoryMutation:
         who, library, end = (
             await who_of(info, input.learner),
             _place(input.library, "Library", "library"),
-            _end(input.end),
+            end_edge(input.end),
         )
         context = info.context
         written = await context.write(
@@ -388,11 +388,11 @@ def _place(place: PlaceKey, kind: str, name: str) -> Place:
     return Place(key=ScopeKey(*decode_id(place.id, kind, 2, name))) if place.id else Place(name=place.name or "")
 
 
-def _start(edge: StartInput) -> Edge:
+def start_edge(edge: StartInput) -> Edge:
     return _edge(edge.on, edge.at, "start")
 
 
-def _end(edge: EndInput) -> Edge:
+def end_edge(edge: EndInput) -> Edge:
     return _edge(edge.last_day, edge.at, "end")
 
 

@@ -149,11 +149,49 @@ class LibraryAccess:
         return from_microseconds(self.row.recorded_at)
 
 
+@strawberry.type(description="Not being billed though active, from when until when: a test or a staff account.")
+class BillingExclusion:
+    row: strawberry.Private[BeliefRow]
+    organization_row: strawberry.Private[OrganizationRow]
+
+    @field("Since when.", name="from")
+    def from_(self) -> dt.datetime:
+        return from_microseconds(self.row.from_earliest)
+
+    @field("Until when, not included; null if for good.")
+    def to(self) -> dt.datetime | None:
+        return instant_or_none(self.row.to_latest)
+
+    @field("The first local day.")
+    def first_day(self) -> dt.date:
+        return self.organization_row.calendar.day_of(self.from_())
+
+    @field("The last local day; null if for good.")
+    def last_day(self) -> dt.date | None:
+        end = self.to()
+        return self.organization_row.calendar.last_day_before(end) if end else None
+
+    @field("When this was learned.")
+    def recorded_at(self) -> dt.datetime:
+        return from_microseconds(self.row.recorded_at)
+
+    @field("Who recorded it.")
+    def recorded_by(self) -> str:
+        return self.row.actor
+
+    @field("Why.")
+    def reason(self) -> str | None:
+        return self.row.reason
+
+
 @strawberry.type(description="Something learned of a learner: what was then believed, by whom, from where and why.")
 class Belief:
     row: strawberry.Private[BeliefRow]
 
-    @field("What it is about: ORGANIZATION for activity, TEAM for a membership, LIBRARY for access.")
+    @field(
+        "What it is about: ORGANIZATION for activity, TEAM for a membership, LIBRARY for access, EXCLUSION for not "
+        "being billed."
+    )
     def about(self) -> ScopeKind:
         return ScopeKind[self.row.scope_kind]
 
@@ -325,6 +363,12 @@ class Learner(Node):
         held = held_at_the_last(await self._beliefs(info))
         accesses = sorted((b for b in held if b.scope_kind == ScopeKind.LIBRARY.name), key=lambda b: b.from_earliest)
         return [LibraryAccess(row=row, organization_row=self.organization_row) for row in accesses]
+
+    @field("From when until when the learner is, or was, not billed though active.")
+    async def billing_exclusions(self, info: Info) -> list[BillingExclusion]:
+        held = held_at_the_last(await self._beliefs(info))
+        spans = sorted((b for b in held if b.scope_kind == ScopeKind.EXCLUSION.name), key=lambda b: b.from_earliest)
+        return [BillingExclusion(row=row, organization_row=self.organization_row) for row in spans]
 
     @field("Everything ever recorded of this learner, oldest first: nothing is ever overwritten.")
     async def history(self, info: Info) -> list[Belief]:

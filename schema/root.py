@@ -21,11 +21,16 @@ from resolvers.loaders.places import (
 from resolvers.principal import Principal
 from schema.context import Info
 from schema.contracts import ContractMutation
+from schema.dispute_mutations import DisputeMutation
+from schema.dispute_report import DisputeQuery
 from schema.erasure import ErasureMutation
 from schema.errors import RequestErrorCode
+from schema.exclusions import ExclusionMutation
 from schema.execution import Schema
 from schema.fields import field
 from schema.history import HistoryMutation
+from schema.invariants import InvariantQuery
+from schema.invoice_mutations import InvoiceMutation
 from schema.learners import Learner, Node
 from schema.nodes import (
     OrganizationKey,
@@ -81,7 +86,7 @@ class ErrorCodeEntry:
 
 
 @strawberry.type
-class Query:
+class Query(DisputeQuery, InvariantQuery):
     @field("The thing with this id; null if there is none, or it is not yours to see.")
     async def node(
         self,
@@ -156,7 +161,16 @@ NO_ORGANIZATION = -1
 
 
 @strawberry.type
-class Mutation(PlaceMutation, HistoryMutation, RosterMutation, ContractMutation, ErasureMutation):
+class Mutation(
+    PlaceMutation,
+    HistoryMutation,
+    RosterMutation,
+    ContractMutation,
+    InvoiceMutation,
+    DisputeMutation,
+    ExclusionMutation,
+    ErasureMutation,
+):
     pass
 
 
