@@ -14,6 +14,7 @@ from starlette.routing import Route
 from graphiql.admin.routes import admin_routes
 from graphiql.explorer_pages import explorer_routes
 from graphiql.operations import load_operations
+from resolvers.evidence.signing import Signer
 from server.auth import Authentication, Clock, SignedIn
 from server.database import Database
 from server.exports import export_routes
@@ -33,15 +34,20 @@ def utc_now() -> dt.datetime:
 
 
 def create_app(
-    settings: Settings | None = None, *, schema: strawberry.Schema | None = None, clock: Clock = utc_now
+    settings: Settings | None = None,
+    *,
+    schema: strawberry.Schema | None = None,
+    clock: Clock = utc_now,
+    signer: Signer | None = None,
 ) -> Starlette:
-    """The application. Making it connects to nothing; starting it prepares the database."""
+    """The application; without a signer it can prove nothing. Making it connects to nothing; starting it prepares the
+    database."""
     settings = settings or Settings.read()
     configure_logs(settings.log_level)
     database = Database.open(settings.database_url, statement_timeout_seconds=settings.statement_timeout_seconds)
     readiness = Readiness(database)
     authentication = Authentication(database, settings, clock)
-    graphql = GraphQLEndpoint(schema or _own_schema(), authentication, settings)
+    graphql = GraphQLEndpoint(schema or _own_schema(), authentication, settings, signer)
     operations, guard = load_operations(), [Middleware(SignedIn, authentication=authentication)]
     routes = [
         Route("/", _home),

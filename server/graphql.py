@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from graphiql.operations import Operation
 from resolvers.database import Reading
+from resolvers.evidence.signing import Signer
 from resolvers.principal import Principal
 from schema.errors import RequestErrorCode, RequestRefused, shown_refusal
 from schema.execution import JSON, Answer, Asked, OperationContext, answer_to, answer_to_bad_syntax, read_operation
@@ -49,10 +50,17 @@ HEADERS = {
 class GraphQLEndpoint:
     """`respond` answers a request; `execute` answers a page of our own, which runs one of the named operations."""
 
-    def __init__(self, schema: strawberry.Schema, authentication: Authentication, settings: Settings) -> None:
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        authentication: Authentication,
+        settings: Settings,
+        signer: Signer | None = None,
+    ) -> None:
         self._schema = schema
         self._authentication = authentication
         self._settings = settings
+        self._signer = signer
 
     async def respond(self, request: Request) -> Response:
         media_type = _media_type_for(request.headers.get("accept", ""))
@@ -99,6 +107,7 @@ class GraphQLEndpoint:
             reading=bounded(database.reading, self._settings.connections_per_request),
             run=database.run,
             request_id=request_id,
+            signer=self._signer,
             operation=operation,
         )
         return await self._in_time(context)

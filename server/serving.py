@@ -5,13 +5,17 @@ import socket
 from collections.abc import Callable
 from types import FrameType
 
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 
 from server.app import create_app, utc_now
 from server.readiness import Readiness, prepare_database
 from server.settings import Settings
+from server.signing import load_signer
 from server.worker import working
+
+log = structlog.get_logger()
 
 STOP_SECONDS = 10
 
@@ -44,6 +48,9 @@ class Server(uvicorn.Server):
 def serve(settings: Settings, listener: socket.socket) -> None:
     """Serves on an open socket until SIGTERM or Ctrl-C. Raises DatabaseNotReady before anything is served."""
     asyncio.run(prepare_database(settings))
-    app = create_app(settings)
-    with working(settings, None, utc_now, STOP_SECONDS) as stopping:
+    signer = load_signer(settings)
+    if signer is None:
+        log.warning("evidence.unsigned", reason="there is no signing key: python3 -m server keys new makes one")
+    app = create_app(settings, signer=signer)
+    with working(settings, signer, utc_now, STOP_SECONDS) as stopping:
         Server(app, settings, stopping).run(sockets=[listener])

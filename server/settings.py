@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
@@ -84,6 +84,14 @@ class Settings(BaseSettings):
         default=True,
         description="Do what is due (the month, the nightly check) inside the server; false leaves it to `work`.",
     )
+    signing_keys: Path = Field(
+        default=LOCAL_FOLDER / "keys",
+        description="The folder of the keys that sign evidence; `keys new` makes one. Keep a copy in a safe place.",
+    )
+    signing_passphrase: SecretStr | None = Field(
+        default=None,
+        description="The passphrase by which the private keys in that folder are encrypted; none if unset.",
+    )
     roster: ExistingFile | None = Field(
         default=None, description="The path of a real roster file, for the tests and benchmarks that import one."
     )
@@ -118,5 +126,5 @@ def _sentence(settings: type[Settings], error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     reason = error.get("ctx", {}).get("error")
     accepted = f"it must be {reason}" if reason else settings.model_fields[name].description
-    given = "a value" if name == "database_url" else repr(error["input"])
+    given = "a value" if name in {"database_url", "signing_passphrase"} else repr(error["input"])
     return f"{variable(name)} has {given} that cannot be used: {accepted}"

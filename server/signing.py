@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from models.proofs.canonical import Malformed, moment_of, moment_text, read, written
 from models.proofs.keys import endorsement_text, fingerprint
 from models.proofs.statements import PublicKey
+from server.settings import Settings
 
 OWNER_ONLY, OWNER_ONLY_FOLDER = 0o600, 0o700
 
@@ -65,6 +66,16 @@ def fresh_signer(now: dt.datetime, former: KeySigner | None = None) -> KeySigner
         endorsement=former.sign(text) if former else None,
     )
     return KeySigner(private, (*(former.lineage if former else ()), record))
+
+
+def load_signer(settings: Settings) -> KeySigner | None:
+    """The key that signs now; None if there is none."""
+    return newest_signer(settings.signing_keys, passphrase_of(settings))
+
+
+def passphrase_of(settings: Settings) -> str | None:
+    secret = settings.signing_passphrase
+    return secret.get_secret_value() if secret else None
 
 
 # ------------------------------------------------------------------------------------------------------ files
