@@ -10,7 +10,7 @@ from graphql import GraphQLError
 from starlette.datastructures import QueryParams
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from graphiql.admin.pages import clean
@@ -23,8 +23,8 @@ from schema.ids import decode_id
 from schema.scalars import read_day, read_instant
 from schema.scopes import LearnerSort
 from server.database import Database
+from server.downloads import attached, refused
 
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 SPAN_PARAMETERS = ("from", "through", "cutoffOf", "at")
 PARAMETERS = frozenset(
     ("organization", "team", "library", "question", *SPAN_PARAMETERS, "knownAt", "search", "department", "sort")
@@ -45,20 +45,16 @@ def export_routes(
             asked = asked_learners(request.query_params)
             export = await prepare(database.reading, database.run, request.state.principal, clock(), asked)
         except NotFound as refusal:
-            return _refused(refusal.message, 404)
+            return refused(refusal.message, 404)
         except (DomainError, GraphQLError, BadParameter) as refusal:
-            return _refused(str(refusal), 400)
+            return refused(str(refusal), 400)
         return StreamingResponse(
             csv_of(database.reading, export),
             media_type="text/csv; charset=utf-8",
-            headers=HEADERS | {"Content-Disposition": f'attachment; filename="{file_name(asked)}"'},
+            headers=attached(file_name(asked)),
         )
 
     return [Route("/exports/learners.csv", learners, middleware=guard)]
-
-
-def _refused(message: str, status: int) -> Response:
-    return PlainTextResponse(f"{message}\n", status, headers=HEADERS)
 
 
 def asked_learners(query: QueryParams) -> AskedLearners:

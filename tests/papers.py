@@ -23,6 +23,7 @@ DATE = dt.date(2017, 9, 1)
 CUTOFF = dt.datetime(2017, 9, 1, 5, tzinfo=UTC)
 BUILT_AT = dt.datetime(2017, 10, 20, 14, 3, 7, 123456, tzinfo=UTC)
 PRICE = Money(12_50, "USD")
+TERM = PackTerm(since=dt.date(2017, 1, 1), through=dt.date(2017, 12, 31), licensed=400, unit_price=PRICE)
 FIRST_NAMES = ("Ada", "Björn", "Chiara", "Dmitri", "Esperança", "François", "Grace", "Hồng", "Ingrid", "José", "Kaito")
 LAST_NAMES = ("Almeida", "Brown", "Castañeda", "Dvořák", "Eriksen", "Fischer", "Grabowski", "Hughes", "Ivanova", "Roy")
 DEPARTMENTS = ("Fleet", "Leasing", "Claims", "Shop 14")
@@ -120,7 +121,7 @@ def story() -> PackContents:
         count_least=403,
         count_most=403,
         excluded=2,
-        term=PackTerm(since=dt.date(2017, 1, 1), through=dt.date(2017, 12, 31), licensed=400, unit_price=PRICE),
+        term=TERM,
         overage_least=3,
         overage_most=3,
         bills=(bill(3, credited=1),),

@@ -25,6 +25,8 @@ WARN: Color = (158, 84, 20)
 LEFT, RIGHT, TOP, BOTTOM = 18.0, 192.0, 24.0, 272.0
 WIDTH = RIGHT - LEFT
 BREAKS = "@.-_"
+# Becomes the number of pages once it is known.
+ALL_PAGES = "{pages}"
 # A point of type in millimetres, and the usual distance of lines.
 POINT, LEADING = 0.3528, 1.42
 
@@ -44,7 +46,7 @@ class Paper(FPDF):
         self._spare = False
         for style in ("", "B"):
             self.add_font(MAIN, style, self._files[MAIN, style])
-        self.alias_nb_pages("{pages}")
+        self.alias_nb_pages(ALL_PAGES)
 
     def new_page(self) -> None:
         self.add_page()
@@ -59,7 +61,7 @@ class Paper(FPDF):
         self.rule(18.5)
 
     def footer(self) -> None:
-        self.put(LEFT, 278.2, f"Page {self.page} of {{pages}}", size=7, color=QUIET)
+        self.put(LEFT, 278.2, f"Page {self.page} of {ALL_PAGES}", size=7, color=QUIET)
         self.put(LEFT, 278.2, self.running[1], size=7, color=QUIET, width=WIDTH, align="R")
 
     def _check_mark(self, x: float, y: float) -> None:
@@ -98,7 +100,7 @@ class Paper(FPDF):
         self.set_text_color(*color)
         if align != "L":
             x += (width - self._wide(text)) / (2 if align == "C" else 1)
-        if needs_spare(text):
+        if needs_spare(text) or ALL_PAGES in text:
             self.set_xy(x, y)
             self.cell(None, size * POINT * 1.2, text, new_x=XPos.RIGHT, new_y=YPos.TOP)
         else:

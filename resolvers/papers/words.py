@@ -154,7 +154,7 @@ def causes(contents: PackContents) -> list[tuple[str, str, int]]:
 
 
 def bridge(contents: PackContents) -> str:
-    """The sum of the bridge: 403 + 16 joined − 28 left = 391. Where dates were lost it is that of the provable counts."""
+    """The sum of the bridge: 403 + 16 joined − 28 left = 391. Of bounds it is that of the provable counts."""
     found = movements(contents)
     proven = "" if _is_exact(contents.opening) and _is_exact(contents.closing) else " proven"
     moved = f"{found['joined']:,} joined − {found['left']:,} left"
