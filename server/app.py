@@ -20,6 +20,7 @@ from server.database import Database
 from server.exports import export_routes
 from server.graphql import GraphQLEndpoint
 from server.logs import configure_logs
+from server.packs import pack_routes
 from server.pages import sign_in_routes
 from server.readiness import Readiness, prepare_database
 from server.requests import Surroundings
@@ -56,6 +57,7 @@ def create_app(
         *explorer_routes(operations),
         *admin_routes(graphql.execute, operations, clock, authentication.own_form, guard),
         *export_routes(database, clock, guard),
+        *pack_routes(database, guard),
         *_health_routes(readiness),
         Route("/assets/countersign.css", _style),
     ]

@@ -1,0 +1,83 @@
+"""Evidence packs as files: /exports/packs/{id}.csv, .xlsx and .pdf to read, and .zip, the signed bundle, to verify."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from models.errors import BadId, NotFound
+from resolvers.evidence.bundles import bundle
+from resolvers.evidence.contents import PackContents
+from resolvers.evidence.packs import load_contents
+from resolvers.papers.page_pdf import pdf_of
+from resolvers.papers.sheet_csv import csv_of
+from resolvers.papers.sheet_xlsx import xlsx_of
+from resolvers.papers.words import file_stem
+from resolvers.principal import Principal
+from schema.ids import decode_id
+from server.database import Database
+from server.downloads import attached, refused
+
+PACK = "evidence pack"
+MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "pdf": "application/pdf",
+    "zip": "application/zip",
+}
+
+
+def pack_routes(database: Database, guard: Sequence[Middleware] = ()) -> list[Route]:
+    """`guard` lets known callers through only, and leaves who they are in `request.state.principal`."""
+    return [
+        Route(f"/exports/packs/{{pack_id}}.{ending}", _download(database, ending), middleware=guard)
+        for ending in MEDIA_TYPES
+    ]
+
+
+def _download(database: Database, ending: str) -> Callable[[Request], Awaitable[Response]]:
+    async def download(request: Request) -> Response:
+        try:
+            key = pack_key(request.state.principal, request.path_params["pack_id"])
+            contents, written = await _file(database, ending, *key)
+        except (BadId, NotFound):
+            return refused(NotFound(PACK).message, 404)
+        name = f"{file_stem(contents)}.{ending}"
+        return Response(written, media_type=MEDIA_TYPES[ending], headers=attached(name))
+
+    return download
+
+
+def pack_key(principal: Principal, pack_id: str) -> tuple[int, int]:
+    """The organization and the pack of an opaque id. One that means nothing here answers as one that is not theirs."""
+    organization_id, key = decode_id(pack_id, "EvidencePack", 2)
+    principal.must_see(organization_id, PACK)
+    return organization_id, key
+
+
+async def _file(database: Database, ending: str, organization_id: int, pack_id: int) -> tuple[PackContents, bytes]:
+    """Read at one moment; then written in a thread, as a large pack takes seconds and others wait meanwhile."""
+    async with database.reading() as connection:
+        contents = await load_contents(connection, organization_id, pack_id)
+        if ending == "zip":
+            return contents, await bundle(connection, organization_id, pack_id)
+    return contents, await asyncio.to_thread(WRITERS[ending], contents)
+
+
+def _csv(contents: PackContents) -> bytes:
+    return "".join(csv_of(contents)).encode()
+
+
+def _xlsx(contents: PackContents) -> bytes:
+    target = io.BytesIO()
+    xlsx_of(contents, target)
+    return target.getvalue()
+
+
+WRITERS: dict[str, Callable[[PackContents], bytes]] = {"csv": _csv, "xlsx": _xlsx, "pdf": pdf_of}

@@ -1,0 +1,99 @@
+"""Evidence packs are downloaded by those who may see them, in four forms, and by nobody else."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+
+import httpx
+import openpyxl  # type: ignore[import-untyped]
+import pypdfium2  # type: ignore[import-untyped]
+import pytest
+
+from resolvers.principal import Principal
+from schema.ids import encode_id
+from server.database import Database
+from tests.builders import organization
+from tests.proving import proven
+from tests.visitors import SUPPORT, administrator, visiting
+
+NOT_THERE = "There is no evidence pack of that id that you may see.\n"
+ENDINGS = ("csv", "xlsx", "pdf", "zip")
+
+
+@dataclass
+class Built:
+    """A pack about the September of Xtra Lease."""
+
+    database: Database
+    organization_id: int
+    pack_id: int
+
+    @property
+    def opaque(self) -> str:
+        return encode_id("EvidencePack", self.organization_id, self.pack_id)
+
+    async def download(
+        self, ending: str, principal: Principal | None = SUPPORT, *, pack_id: str = ""
+    ) -> httpx.Response:
+        async with visiting(self.database, principal) as client:
+            return await client.get(f"/exports/packs/{pack_id or self.opaque}.{ending}")
+
+
+@pytest.fixture
+async def built(database: Database) -> Built:
+    case = await proven(database)
+    return Built(database, case.tenant.id, await case.build(await case.take()))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_pack_is_a_file_that_tells_what_it_is_and_is_kept_by_nobody(built: Built, ending: str) -> None:
+    answer = await built.download(ending, administrator(built.organization_id))
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-disposition"] == (f'attachment; filename="xtra-lease-2017-09-01-evidence.{ending}"')
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_each_form_names_everybody_who_was_counted(built: Built) -> None:
+    text = (await built.download("csv")).content.decode()
+    people = openpyxl.load_workbook(io.BytesIO((await built.download("xlsx")).content))["People"]
+    with pypdfium2.PdfDocument((await built.download("pdf")).content) as document:
+        page = "".join(page.get_textpage().get_text_range() for page in document)
+    names = {row[2] for row in people.iter_rows(min_row=2, values_only=True)}
+    assert names == {"Learner 0", "Learner 1", "Learner 2", "Learner 3", "'=HYPERLINK(1)", "'tHooft, Änne"}
+    assert all(f",{name}," in text for name in ("Learner 0", "Learner 3", "'=HYPERLINK(1)"))
+    assert all(name in page for name in ("Learner 0", "Learner 3", "=HYPERLINK(1)", "'tHooft, Änne"))
+
+
+async def test_the_bundle_is_a_zip(built: Built) -> None:
+    answer = await built.download("zip")
+    assert zipfile.ZipFile(io.BytesIO(answer.content)).testzip() is None
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_the_same_pack_is_the_same_file(built: Built, ending: str) -> None:
+    assert (await built.download(ending)).content == (await built.download(ending)).content
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_foreign_pack_answers_like_one_that_is_not_there(built: Built, ending: str) -> None:
+    stranger = administrator((await organization(built.database)).id)
+    foreign = await built.download(ending, stranger)
+    unknown = await built.download(ending, pack_id=encode_id("EvidencePack", built.organization_id, 1))
+    nonsense = await built.download(ending, pack_id="nonsense")
+    another_kind = await built.download(ending, pack_id=encode_id("Learner", built.organization_id, built.pack_id))
+    for answer in (foreign, unknown, nonsense, another_kind):
+        assert (answer.status_code, answer.text) == (404, NOT_THERE)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_nobody_in_particular_downloads_nothing(built: Built, ending: str) -> None:
+    answer = await built.download(ending, None)
+    assert answer.status_code in (303, 401)
+    assert b"Learner" not in answer.content
+
+
+async def test_no_other_form_is_offered(built: Built) -> None:
+    assert (await built.download("html")).status_code == 404
