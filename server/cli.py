@@ -7,11 +7,13 @@ import sys
 import typer
 
 from models.errors import DomainError
-from server.commands import checks, rosters, serving, tokens, upkeep
+from server.commands import checks, evidence, rosters, serving, tokens, upkeep
+from server.commands.evidence import EvidenceFileError
 from server.commands.serving import PortTakenError
 from server.postgres import PostgresError
 from server.readiness import DatabaseNotReady
 from server.settings import SettingsError
+from server.signing import SigningKeyError
 
 app = typer.Typer(
     name="python3 -m server",
@@ -27,6 +29,8 @@ for command in (
     serving.serve,
     rosters.import_roster,
     rosters.export,
+    evidence.verify,
+    evidence.disclose,
     upkeep.settings,
     upkeep.migrate,
     upkeep.rebuild,
@@ -37,8 +41,17 @@ for command in (
     app.command()(command)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(checks.check)
 app.add_typer(tokens.tokens, name="token")
+app.add_typer(evidence.keys, name="keys")
 
-PLAIN_ENDINGS = (SettingsError, PostgresError, PortTakenError, DatabaseNotReady, DomainError)
+PLAIN_ENDINGS = (
+    SettingsError,
+    PostgresError,
+    PortTakenError,
+    DatabaseNotReady,
+    DomainError,
+    SigningKeyError,
+    EvidenceFileError,
+)
 
 
 def run() -> None:
