@@ -6,17 +6,20 @@ simulations count them, drift and bridges compare them; so that none of these ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Boolean,
     ColumnElement,
     Insert,
     Select,
     and_,
+    bindparam,
     case,
     desc,
     exists,
@@ -29,6 +32,7 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.expression import CTE, FromClause
 
 from models.activity import Edges, Predicate, exact_edges, uncertain_edges
@@ -75,6 +79,7 @@ class BillableRow(NamedTuple):
 
 
 COLUMNS = BillableRow._fields
+ENTRY = SnapshotEntry.__table__
 
 
 async def billable(
@@ -104,23 +109,50 @@ async def billable_of(
     return [found.get(place) for place in range(len(keys))]
 
 
-async def freeze_entries(connection: AsyncConnection, keys: Mapping[int, BillableKey], predicate: Predicate) -> None:
-    """Writes everybody who counts of each key as entries of the snapshot whose id it has."""
-    excluding = any(key.excluded_id for key in keys.values())
-    columns = [n for n, name in enumerate(BillableKey._fields) if excluding or name != "excluded_id"]
-    asked_of = as_parameter((snapshot_id, *(key[n] for n in columns)) for snapshot_id, key in keys.items())
-    await connection.execute(_freeze_entries(predicate, excluding=excluding), {"keys": asked_of})
+async def freeze_entries(
+    connection: AsyncConnection, snapshot_id: int, key: BillableKey, predicate: Predicate
+) -> Count:
+    """Writes everybody who counts as entries of a snapshot. Gives how many they are."""
+    parameters = {"place": snapshot_id, **key._asdict()}
+    excluding = key.excluded_id != 0
+    exactly = await connection.execute(_freeze_exactly(predicate, excluding=excluding), parameters)
+    uncertainly = await connection.execute(_freeze_uncertainly(predicate, excluding=excluding), parameters)
+    certain = [row.certain for row in uncertainly]
+    return Count(exactly.rowcount + sum(certain), exactly.rowcount + len(certain))
 
 
 @lru_cache
-def _freeze_entries(predicate: Predicate, *, excluding: bool) -> Insert:
-    """Where nobody is excluded the statement does not look for it: this is the one that runs for millions."""
-    names = [name for name in BillableKey._fields if excluding or name != "excluded_id"]
-    keys = asked("keys", "place", *names)
-    counted = everybody(predicate, keys).subquery("everybody")
-    in_order = select(keys.c.organization_id, *counted.c).join(keys, keys.c.place == counted.c.place)
-    columns = ["organization_id", "snapshot_id", *COLUMNS[1:]]
-    return insert(SnapshotEntry.__table__).from_select(columns, in_order)
+def _freeze_exactly(predicate: Predicate, *, excluding: bool) -> Insert:
+    return _freeze(known_exactly(predicate, _the_key(excluding=excluding)))
+
+
+@lru_cache
+def _freeze_uncertainly(predicate: Predicate, *, excluding: bool) -> ReturningInsert[Any]:
+    return _freeze(known_uncertainly(predicate, _the_key(excluding=excluding))).returning(ENTRY.c.certain)
+
+
+def _freeze(counted: Select[Any]) -> Insert:
+    """In the order of the entries' key: so the database appends, instead of finding each one's place."""
+    rows = counted.subquery("counted")
+    organization_id = bindparam("organization_id", type_=BigInteger)
+    in_order = select(organization_id, *rows.c).order_by(rows.c.learner_id)
+    return insert(ENTRY).from_select(["organization_id", "snapshot_id", *COLUMNS[1:]], in_order)
+
+
+def _the_key(*, excluding: bool) -> CTE:
+    """One key, its columns given as parameters of their own: the plan is simpler, and this runs for millions of rows.
+    Where nobody is excluded it has no such column, and no exclusion is looked for.
+    """
+    names = [name for name in ("place", *BillableKey._fields) if excluding or name != "excluded_id"]
+    columns = _Parameters({name: bindparam(name, type_=BigInteger) for name in names})
+    return cast("CTE", SimpleNamespace(c=columns))
+
+
+class _Parameters(dict[str, BindParameter[int]]):
+    """Parameters that are named as the columns of keys are."""
+
+    def __getattr__(self, name: str) -> BindParameter[int]:
+        return self[name]
 
 
 def as_keys(*keys: BillableKey) -> str:

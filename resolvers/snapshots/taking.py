@@ -8,13 +8,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
 
-from sqlalchemy import Select, case, func, insert, select
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.batches import as_parameter, asked
 from models.billing import BillingSnapshot, SnapshotEntry, SnapshotKind, countable_from, counted_by, overage_of
 from models.contracts import Measure, Term, term_on
 from models.errors import BillingError, BillingErrorCode
@@ -195,11 +192,14 @@ async def _take(taking: _Taking, kind: SnapshotKind, plans: Sequence[_Plan]) -> 
     if not plans:
         return
     settled = await _settle_peaks(taking, plans)
-    await _write_entries(taking, settled)
-    counts = await _count_entries(taking, settled)
+    connection = await taking.recording.session.connection()
+    counts = [
+        await freeze_entries(connection, one.snapshot_id, one.to_count.key(one.span), one.to_count.predicate)
+        for one in settled
+    ]
     excluded = await _excluded(taking, settled)
     rows = [_row(taking, kind, plan, counts[n], excluded[n]) for n, plan in enumerate(settled)]
-    await (await taking.recording.session.connection()).execute(insert(SNAPSHOT), rows)
+    await connection.execute(insert(SNAPSHOT), rows)
 
 
 async def _settle_peaks(taking: _Taking, plans: Sequence[_Plan]) -> list[_Plan]:
@@ -215,31 +215,6 @@ async def _settle_peaks(taking: _Taking, plans: Sequence[_Plan]) -> list[_Plan]:
     return [settled.get(plan.snapshot_id, plan) for plan in plans]
 
 
-async def _write_entries(taking: _Taking, plans: Sequence[_Plan]) -> None:
-    connection = await taking.recording.session.connection()
-    for predicate in sorted({plan.to_count.predicate for plan in plans}, key=lambda predicate: predicate.name):
-        of_it = {
-            plan.snapshot_id: plan.to_count.key(plan.span) for plan in plans if plan.to_count.predicate is predicate
-        }
-        await freeze_entries(connection, of_it, predicate)
-
-
-async def _count_entries(taking: _Taking, plans: Sequence[_Plan]) -> list[Count]:
-    connection = await taking.recording.session.connection()
-    ids = as_parameter((n, taking.recording.organization_id, plan.snapshot_id) for n, plan in enumerate(plans))
-    rows = await connection.execute(_counts_of_entries(), {"keys": ids})
-    found = {row[0]: Count(row[1], row[2]) for row in rows}
-    return [plan.peak or found.get(place, Count(0, 0)) for place, plan in enumerate(plans)]
-
-
-@cache
-def _counts_of_entries() -> Select[Any]:
-    keys = asked("keys", "place", "organization_id", "snapshot_id")
-    same = (ENTRY.c.organization_id == keys.c.organization_id) & (ENTRY.c.snapshot_id == keys.c.snapshot_id)
-    certain = func.sum(case((ENTRY.c.certain, 1), else_=0))
-    return select(keys.c.place, certain, func.count()).join(ENTRY, same).group_by(keys.c.place)
-
-
 async def _excluded(taking: _Taking, plans: Sequence[_Plan]) -> list[int]:
     """How many more were active than count, of each."""
     if not taking.excluded_id:
@@ -249,7 +224,8 @@ async def _excluded(taking: _Taking, plans: Sequence[_Plan]) -> list[int]:
     return [one.count.most - less.count.most for one, less in zip(found, found[len(plans) :], strict=False)]
 
 
-def _row(taking: _Taking, kind: SnapshotKind, plan: _Plan, count: Count, excluded: int) -> dict[str, object]:
+def _row(taking: _Taking, kind: SnapshotKind, plan: _Plan, entries: Count, excluded: int) -> dict[str, object]:
+    count = plan.peak or entries
     return {
         "organization_id": taking.recording.organization_id,
         "id": plan.snapshot_id,
