@@ -11,6 +11,7 @@ from models.cases import DisputeStep, state_after
 from models.errors import EvidenceError, EvidenceErrorCode
 from models.events import Deed
 from resolvers.disputes.cases import Case, finish, take_up
+from resolvers.evidence.packs import build_pack
 from resolvers.evidence.signing import Signer
 from resolvers.loaders.disputes import DisputeKey
 from resolvers.principal import Principal
@@ -29,8 +30,6 @@ async def attach_evidence(
 
 async def attach(case: Case, signer: Signer) -> None:
     """The case then has its evidence, and if it had just been opened it is ready for whoever decides."""
-    from resolvers.evidence.packs import build_pack  # noqa: PLC0415
-
     pack_id = await build_pack(case.recording, case.principal, signer, case.row.snapshot_id)
     becomes = state_after(DisputeStep.ATTACH_EVIDENCE, case.row.state, case.row.origin)
     ready = replace(case, becomes=becomes)
