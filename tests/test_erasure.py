@@ -695,4 +695,4 @@ async def test_the_database_lets_a_text_be_erased_and_nothing_else_be_changed(da
     await named.erased()
     for change in CHANGES:
         with pytest.raises(DBAPIError, match="append-only"):
-            await database.run(lambda session, change=change: session.execute(text(change)))
+            await database.run(partial(AsyncSession.execute, statement=text(change)))
