@@ -149,6 +149,27 @@ async def test_somebody_whose_start_was_lost_is_excluded_like_anybody(
     assert await billed(tenant) == counts
 
 
+@pytest.mark.parametrize(
+    ("span", "counts"),
+    [
+        ("2017-08-01..2017-08-19", (1, 1, 0)),
+        ("2017-08-01..2017-08-20", (0, 0, 1)),
+        ("2017-08-10..2017-08-20", (0, 1, 0)),
+        ("2017-08-10..2017-08-19", (1, 1, 0)),
+    ],
+)
+async def test_of_a_period_whoever_must_have_been_active_outside_the_exclusion_is_provably_billed(
+    database: Database, span: str, counts: tuple[int, int, int]
+) -> None:
+    """Nobody knows since when, but until 2017-08-20: on that day the learner was certainly active."""
+    tenant = await organization(database)
+    await tenant.term("2017-01-01..", 0, measure=Measure.DISTINCT_IN_PERIOD)
+    learner = await tenant.stranger("Nobody knows since when")
+    await tenant.believed(learner, lost_start(tenant, tenant.id, "2017-08-20"))
+    await tenant.excluded(learner, span)
+    assert await billed(tenant) == counts
+
+
 async def test_flagging_somebody_changes_nothing_known_earlier_and_no_snapshot_taken(database: Database) -> None:
     tenant = await organization(database)
     tester = await tenant.learner(ACTIVE)

@@ -217,7 +217,7 @@ def known_uncertainly(predicate: Predicate, keys: CTE) -> Select[Any]:
     surely = and_(
         satisfies(predicate, uncertain_edges(UNCERTAIN), keys, surely=True),
         ~c.may_be_empty,
-        ~_touched(predicate, keys),
+        ~_may_be_covered(predicate, edges, keys),
     )
     rows = _rows(UNCERTAIN, keys, edges, surely).where(
         satisfies(predicate, uncertain_edges(UNCERTAIN), keys, surely=False),
@@ -255,10 +255,19 @@ def _covered(predicate: Predicate, window: FromClause, edges: Edges, keys: CTE) 
     return _excluded(keys, window.c.learner_id, lambda starts, ends: and_(starts <= first, ends >= last))
 
 
-def _touched(predicate: Predicate, keys: CTE) -> ColumnElement[bool]:
-    """Whether an exclusion reaches into what is asked about: then nothing uncertain about it is provable."""
-    last = keys.c.a + 1 if predicate is Predicate.ACTIVE_AT else keys.c.b
-    return _excluded(keys, UNCERTAIN.c.learner_id, lambda starts, ends: and_(starts < last, ends > keys.c.a))
+def _may_be_covered(predicate: Predicate, edges: Edges, keys: CTE) -> ColumnElement[bool]:
+    """Whether an exclusion covers all that the question is about in some completion of an uncertain window: then it is
+    not provable that it counts."""
+
+    def covers(starts: ColumnElement[Any], ends: ColumnElement[Any]) -> ColumnElement[bool]:
+        if predicate is Predicate.ACTIVE_AT:
+            return and_(starts <= keys.c.a, ends > keys.c.a)
+        # The completions within it start from `first` on and end by `last`; before `a` and after `b` all may.
+        first = case((starts <= keys.c.a, edges.from_earliest), else_=_later(edges.from_earliest, starts))
+        last = case((ends >= keys.c.b, edges.to_latest), else_=_earlier(edges.to_latest, ends))
+        return and_(first <= edges.from_latest, edges.to_earliest <= last, first < last)
+
+    return _excluded(keys, UNCERTAIN.c.learner_id, covers)
 
 
 def _excluded(keys: CTE, learner: ColumnElement[int], reaches: Any) -> ColumnElement[bool]:
