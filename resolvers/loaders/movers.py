@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -14,22 +14,31 @@ from models.batches import as_parameter, asked
 from resolvers.loaders.billable import BillableKey, everybody
 
 NOT_COUNTED, POSSIBLY, SURELY = range(3)
-OPENING, CLOSING, BETWEEN = range(3)
+PARTS = 3
+OPENING, CLOSING, BETWEEN = range(PARTS)
 
 
 class MoverRow(NamedTuple):
-    """Somebody and whether they count at opening, at closing and in between: NOT_COUNTED, POSSIBLY or SURELY."""
+    """Of which bridge, who, and whether they count at opening, at closing and in between."""
 
+    place: int
     learner_id: int
     opening: int
     closing: int
     between: int
 
 
-async def movers(connection: AsyncConnection, keys: Mapping[int, tuple[BillableKey, Predicate]]) -> list[MoverRow]:
-    """Of the questions OPENING, CLOSING and perhaps BETWEEN: everybody but who surely counts at both ends."""
+async def movers(
+    connection: AsyncConnection, bridges: Sequence[Mapping[int, tuple[BillableKey, Predicate]]]
+) -> list[MoverRow]:
+    """Of each bridge's questions OPENING, CLOSING and perhaps BETWEEN: everybody but who surely counts at both ends."""
     parameters = {
-        predicate.name: as_parameter((part, *key) for part, (key, asks) in keys.items() if asks is predicate)
+        predicate.name: as_parameter(
+            (PARTS * place + part, *key)
+            for place, questions in enumerate(bridges)
+            for part, (key, asks) in questions.items()
+            if asks is predicate
+        )
         for predicate in ASKED
     }
     return [MoverRow._make(row) for row in await connection.execute(_movers(), parameters)]
@@ -47,13 +56,14 @@ def _movers() -> Select[Any]:
         .union_all(select(during.c.place, during.c.learner_id, during.c.certain))
         .subquery("counted")
     )
+    part_of, place = counted.c.place % PARTS, counted.c.place // PARTS
     standing = case((counted.c.certain, SURELY), else_=POSSIBLY)
     opening, closing, between = (
-        func.coalesce(func.max(case((counted.c.place == part, standing))), literal(NOT_COUNTED))
+        func.coalesce(func.max(case((part_of == part, standing))), literal(NOT_COUNTED))
         for part in (OPENING, CLOSING, BETWEEN)
     )
     return (
-        select(counted.c.learner_id, opening, closing, between)
-        .group_by(counted.c.learner_id)
+        select(place.label("bridge"), counted.c.learner_id, opening, closing, between)
+        .group_by("bridge", counted.c.learner_id)
         .having(~and_(opening == SURELY, closing == SURELY))
     )

@@ -67,16 +67,27 @@ def from_snapshot(snapshot: SnapshotRow, excluded_id: int, until: dt.datetime, k
 
 async def bridge(connection: AsyncConnection, asked: BridgeAsked) -> Bridge:
     """Who joined, left and passed between the two ends, each with cause, instant and act."""
-    opening, closing = await counted(connection, [_counting(asked, asked.opening), _counting(asked, asked.closing)])
-    rows = await movers(connection, _questions(asked))
-    told = await told_of(connection, asked, [row.learner_id for row in rows])
-    spells = await _billed_spells(connection, asked, [row.learner_id for row in rows])
-    moved = [_mover(asked, row, told[row.learner_id], spells[row.learner_id]) for row in rows]
-    of_each = (tuple(sorted((m for m in moved if m.movement is movement), key=_when)) for movement in Movement)
-    joined, left, passed, uncertain = of_each
-    return Bridge(
-        opening=opening.count, closing=closing.count, joined=joined, left=left, passed=passed, uncertain=uncertain
+    return (await bridges(connection, [asked]))[0]
+
+
+async def bridges(connection: AsyncConnection, wanted: Sequence[BridgeAsked]) -> list[Bridge]:
+    """The same of many, in their order, with as many statements."""
+    countings = [_counting(asked, end) for asked in wanted for end in (asked.opening, asked.closing)]
+    counts = [one.count for one in await counted(connection, countings)]
+    rows = await movers(connection, [_questions(asked) for asked in wanted])
+    whose = [(wanted[row.place], row.learner_id) for row in rows]
+    told, spells = await told_of(connection, whose), await _billed_spells(connection, whose)
+    of_each: list[list[Mover]] = [[] for _ in wanted]
+    for row, acts, billed in zip(rows, told, spells, strict=True):
+        of_each[row.place].append(_mover(wanted[row.place], row, acts, billed))
+    return [_bridge(a, b, moved) for a, b, moved in zip(counts[::2], counts[1::2], of_each, strict=True)]
+
+
+def _bridge(opening: Count, closing: Count, moved: Sequence[Mover]) -> Bridge:
+    joined, left, passed, uncertain = (
+        tuple(sorted((mover for mover in moved if mover.movement is movement), key=_when)) for movement in Movement
     )
+    return Bridge(opening=opening, closing=closing, joined=joined, left=left, passed=passed, uncertain=uncertain)
 
 
 def _counting(asked: BridgeAsked, end: End) -> ToCount:
@@ -129,22 +140,18 @@ def _is_certain(movement: Movement, row: MoverRow) -> bool:
     }[movement]
 
 
-async def _billed_spells(
-    connection: AsyncConnection, asked: BridgeAsked, learner_ids: Sequence[int]
-) -> dict[int, list[Interval]]:
+async def _billed_spells(connection: AsyncConnection, whose: Sequence[tuple[BridgeAsked, int]]) -> list[list[Interval]]:
     """When each was active and not excluded, as known at closing, so far as the dates are known."""
-    known_at = to_microseconds(asked.closing.known_at)
     keys = [
-        WindowsKey(asked.organization_id, scope_id, learner_id, 0, 0, known_at)
-        for learner_id in learner_ids
+        WindowsKey(asked.organization_id, scope_id, learner_id, 0, 0, to_microseconds(asked.closing.known_at))
+        for asked, learner_id in whose
         for scope_id in (asked.product_id, asked.excluded_id)
     ]
     exact: list[list[Interval]] = [[] for _ in keys]
     for row in await windows_of_learners(connection, keys, WindowsPage(None, MOST_WINDOWS)):
         if row.quality == Quality.EXACT.name and not row.may_be_empty:
             exact[row.place].append(Interval(from_microseconds(row.from_earliest), from_microseconds(row.to_latest)))
-    pairs = zip(learner_ids, exact[::2], exact[1::2], strict=True)
-    return {learner_id: remainder(active, excluded) for learner_id, active, excluded in pairs}
+    return [remainder(active, excluded) for active, excluded in zip(exact[::2], exact[1::2], strict=True)]
 
 
 def _when_billed(

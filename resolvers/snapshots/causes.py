@@ -57,6 +57,11 @@ class BridgeAsked:
     closing: End
 
     @property
+    def ends(self) -> list[End]:
+        """All three questions that the bridge asks."""
+        return [end for end in (self.opening, self.closing, self.between) if end]
+
+    @property
     def between(self) -> End | None:
         """At any time after the opening and before the closing; None if the closing is not later."""
         since, until = self.opening.b, self.closing.a
@@ -88,46 +93,35 @@ class Told:
         return last_turn(self.acts, self.standings[end, False])
 
 
-async def told_of(connection: AsyncConnection, asked: BridgeAsked, learner_ids: Sequence[int]) -> dict[int, Told]:
-    """Of each learner; two or three statements for all of them."""
-    until = to_microseconds(max(asked.opening.known_at, asked.closing.known_at))
-    scopes = (asked.product_id, asked.excluded_id)
-    keys = [ActsKey(asked.organization_id, learner_id, *scopes, BEGINNING_US, until) for learner_id in learner_ids]
-    acts = dict(zip(learner_ids, await acts_about(connection, keys), strict=True))
-    standings = await _standings(connection, asked, acts)
-    return {learner_id: Told(acts[learner_id], standings[learner_id]) for learner_id in learner_ids}
-
-
-Standings = dict[tuple[End, bool], list[int]]
-
-
-async def _standings(
-    connection: AsyncConnection, asked: BridgeAsked, acts: Mapping[int, Sequence[Learned]]
-) -> dict[int, Standings]:
-    found: dict[int, Standings] = {learner_id: {} for learner_id in acts}
-    ends = [end for end in (asked.opening, asked.closing, asked.between) if end]
+async def told_of(connection: AsyncConnection, whose: Sequence[tuple[BridgeAsked, int]]) -> list[Told]:
+    """Of each learner of a bridge, in their order; three statements for all of them."""
+    acts = await acts_about(connection, [_acts_key(asked, learner_id) for asked, learner_id in whose])
+    standings: list[dict[tuple[End, bool], list[int]]] = [{} for _ in whose]
     for predicate in (Predicate.ACTIVE_AT, Predicate.ACTIVE_DURING):
         parts = [
-            (learner_id, end, active)
-            for learner_id in acts
-            for end in ends
+            (place, end, active)
+            for place, (asked, _) in enumerate(whose)
+            for end in asked.ends
             for active in (False, True)
             if end.predicate is predicate
         ]
-        keys = [key for learner_id, end, active in parts for key in _keys(asked, end, active, learner_id, acts)]
+        keys = [key for place, end, active in parts for key in _keys(*whose[place], end, active, acts[place])]
         answers = iter(await billable_of(connection, keys, predicate))
-        for learner_id, end, active in parts:
-            found[learner_id][end, active] = [_standing(next(answers)) for _ in (None, *acts[learner_id])]
-    return found
+        for place, end, active in parts:
+            standings[place][end, active] = [_standing(next(answers)) for _ in (None, *acts[place])]
+    return [Told(*of_one) for of_one in zip(acts, standings, strict=True)]
 
 
-def _keys(
-    asked: BridgeAsked, end: End, active: bool, learner_id: int, acts: Mapping[int, Sequence[Learned]]
-) -> list[BillableOneKey]:
+def _acts_key(asked: BridgeAsked, learner_id: int) -> ActsKey:
+    until = to_microseconds(max(asked.opening.known_at, asked.closing.known_at))
+    scopes = (asked.product_id, asked.excluded_id)
+    return ActsKey(asked.organization_id, learner_id, *scopes, BEGINNING_US, until)
+
+
+def _keys(asked: BridgeAsked, learner_id: int, end: End, active: bool, acts: Sequence[Learned]) -> list[BillableOneKey]:
     """The question about the learner as known before any act, and after each."""
-    times = [BEGINNING_US, *(to_microseconds(act.recorded_at) for act in acts[learner_id])]
-    excluded_id = 0 if active else asked.excluded_id
-    scope = (asked.organization_id, asked.product_id, excluded_id)
+    times = [BEGINNING_US, *(to_microseconds(act.recorded_at) for act in acts)]
+    scope = (asked.organization_id, asked.product_id, 0 if active else asked.excluded_id)
     a, b = to_microseconds(end.a), to_microseconds(end.b)
     return [BillableOneKey(*scope, a, b, time, learner_id) for time in times]
 

@@ -91,36 +91,52 @@ async def counts_known(connection: AsyncConnection, wanted: Sequence[tuple[Snaps
 async def differences(connection: AsyncConnection, snapshot: SnapshotRow, known_at: dt.datetime) -> list[Difference]:
     """Person by person what is known at a time otherwise than the snapshot says, by when that was learned; empty if
     nothing is."""
-    (found,) = await compare(connection, [Wanted(snapshot, known_at)])
-    told = await _told_of(connection, found, known_at)
-    made = [
-        _difference(row, acts, answers, found.now) for row, (acts, answers) in zip(found.otherwise, told, strict=True)
+    return (await differences_of_each(connection, [(snapshot, known_at)]))[0]
+
+
+async def differences_of_each(
+    connection: AsyncConnection, wanted: Sequence[tuple[SnapshotRow, dt.datetime]]
+) -> list[list[Difference]]:
+    """The same of many, in their order, with as many statements."""
+    found = await compare(connection, [Wanted(snapshot, known_at) for snapshot, known_at in wanted])
+    told = iter(await _told(connection, found))
+    return [
+        sorted((_difference(row, *next(told), one.now) for row in one.otherwise), key=_when_learned) for one in found
     ]
-    return sorted(made, key=_when_learned)
 
 
 Answers = Sequence[BillableRow | None]
 
 
-async def _told_of(
-    connection: AsyncConnection, found: Comparison, known_at: dt.datetime
-) -> list[tuple[Sequence[Learned], Answers]]:
+async def _told(connection: AsyncConnection, found: Sequence[Comparison]) -> list[tuple[Sequence[Learned], Answers]]:
     """Of everybody who differs what was learned since the snapshot, and how they counted before it and after each."""
-    since, until = to_microseconds(found.snapshot.known_at), to_microseconds(known_at)
-    key = found.counting.key(found.now.span)
-    about = [
-        ActsKey(key.organization_id, row.learner_id, key.scope_id, key.excluded_id, since, until)
-        for row in found.otherwise
+    differing = [(one, row.learner_id) for one in found for row in one.otherwise]
+    acts = await acts_about(connection, [_acts_key(one, learner_id) for one, learner_id in differing])
+    keys = {
+        predicate: [
+            key
+            for (one, learner_id), of_one in zip(differing, acts, strict=True)
+            if one.counting.predicate is predicate
+            for key in _keys(one, learner_id, of_one)
+        ]
+        for predicate in sorted({one.counting.predicate for one in found}, key=lambda predicate: predicate.name)
+    }
+    answers = {predicate: iter(await billable_of(connection, of_it, predicate)) for predicate, of_it in keys.items()}
+    return [
+        (of_one, [next(answers[one.counting.predicate]) for _ in (None, *of_one)])
+        for (one, _), of_one in zip(differing, acts, strict=True)
     ]
-    acts = await acts_about(connection, about)
-    times = [[since, *(to_microseconds(act.recorded_at) for act in of_one)] for of_one in acts]
-    keys = [
-        BillableOneKey(*key._replace(known_at=time), row.learner_id)
-        for row, of_one in zip(found.otherwise, times, strict=True)
-        for time in of_one
-    ]
-    answers = iter(await billable_of(connection, keys, found.counting.predicate))
-    return [(of_one, [next(answers) for _ in (None, *of_one)]) for of_one in acts]
+
+
+def _acts_key(found: Comparison, learner_id: int) -> ActsKey:
+    key, since = found.counting.key(found.now.span), to_microseconds(found.snapshot.known_at)
+    return ActsKey(key.organization_id, learner_id, key.scope_id, key.excluded_id, since, key.known_at)
+
+
+def _keys(found: Comparison, learner_id: int, acts: Sequence[Learned]) -> list[BillableOneKey]:
+    """The question about a learner as known by the snapshot, and after each act."""
+    key, times = found.counting.key(found.now.span), [found.snapshot.known_at, *(act.recorded_at for act in acts)]
+    return [BillableOneKey(*key._replace(known_at=to_microseconds(time)), learner_id) for time in times]
 
 
 def _difference(row: OtherwiseRow, acts: Sequence[Learned], answers: Answers, now: Counted) -> Difference:

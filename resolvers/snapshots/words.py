@@ -11,7 +11,10 @@ from resolvers.loaders.snapshots import SnapshotRow
 
 
 def words_of(snapshot: SnapshotRow, calendar: BillingCalendar, organization: str, product: str) -> str:
-    words = f"{_question(snapshot, calendar)}, {organization}, {product}"
+    words = f"{_question(snapshot, calendar)}, {organization}"
+    # Seats are the organization's people: its name says so.
+    if snapshot.product_id != snapshot.organization_id:
+        words += f", {product}"
     if snapshot.excluded:
         words += f", without {snapshot.excluded} whom an exclusion covers"
     return as_known(words, snapshot.known_at)
