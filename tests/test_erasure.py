@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import io
+import zipfile
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -28,11 +29,15 @@ from models.history import Belief
 from models.keys import reference_key
 from models.learners import Learner, Profile
 from models.learners import Person as Account
+from models.proofs.findings import Finding
+from models.proofs.verifying import verify
 from models.roster import StagedLine
 from models.work import Task, TaskKind
 from resolvers.erasure.erasing import Erased, Erasing, erase
 from resolvers.erasure.previewing import ErasurePreview, preview
 from resolvers.events import Noted, note
+from resolvers.evidence.bundles import bundle
+from resolvers.evidence.packs import build_pack, load_contents
 from resolvers.history import (
     Activation,
     AtInstant,
@@ -59,6 +64,7 @@ from server.logs import configure_logs
 from tests.asking import ask
 from tests.billing import Billed
 from tests.builders import STAFF, Tenant, known, organization
+from tests.signers import signer
 from tests.visitors import administrator, visiting
 
 NAME, EMAIL, EXTERNAL_ID = "Priyanka Vandermeer", "p.vandermeer@rim.example", "RIM-77341"
@@ -389,6 +395,55 @@ async def over_http(client: Any, query: str, given: dict[str, Any]) -> dict[str,
     told: dict[str, Any] = answer.json()
     assert "errors" not in told, told
     return dict(told["data"])
+
+
+# ---------------------------------------------------------------------------------------------- evidence packs
+
+
+async def packed(named: Named, snapshot_id: int) -> int:
+    async def step(session: AsyncSession, now: dt.datetime) -> int:
+        recording = await begin_recording(session, named.tenant.id, now)
+        pack_id = await build_pack(recording, STAFF, SIGNER, snapshot_id)
+        await end_recording(recording)
+        return pack_id
+
+    return await named.billed.run(step)
+
+
+SIGNER = signer()
+
+
+async def files_of(named: Named, pack_id: int) -> dict[str, bytes]:
+    async with named.database.reading() as connection:
+        sent = await bundle(connection, named.tenant.id, pack_id)
+    with zipfile.ZipFile(io.BytesIO(sent)) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+def failures(files: dict[str, bytes]) -> list[Finding]:
+    return [finding for finding in verify(files, [SIGNER.key_id]) if not finding.holds]
+
+
+async def test_packs_built_before_and_after_verify_and_name_nobody_who_was_erased(database: Database) -> None:
+    named = await named_learner(database)
+    snapshot = await named.billed.taken()
+    await corrected(named, "2017-08-15", f"her badge, {EXTERNAL_ID}, was last seen then")
+    before = await packed(named, snapshot.id)
+    told = await files_of(named, before)
+    assert failures(told) == []
+    assert {name for name, content in told.items() if has_traces(content.decode())} == {"people.csv", "reasons.csv"}
+    shown = await named.previewed()
+    assert (shown.packs, shown.stays.proofs) == (1, 1)
+    await named.erased()
+    after = await packed(named, snapshot.id)
+    for pack_id in (before, after):
+        files = await files_of(named, pack_id)
+        assert failures(files) == []
+        assert not any(has_traces(content.decode()) for content in files.values())
+        async with database.reading() as connection:
+            contents = await load_contents(connection, named.tenant.id, pack_id)
+        assert [entry.person.is_erased for entry in contents.entries].count(True) == 1
+    assert await rows_with_traces(database) == []
 
 
 # ------------------------------------------------------------------------------------- the preview, and just that

@@ -7,13 +7,14 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.activity import Predicate
 from models.batches import as_parameter, asked
 from models.billing import month_before
 from models.contracts import Term
+from models.erasure import Erasure
 from models.errors import NotFound
 from models.evidence import SnapshotSeal
 from models.interval import DAY, BillingCalendar, to_microseconds
@@ -34,6 +35,7 @@ from resolvers.snapshots.products import products_of
 
 SEAL = SnapshotSeal.__table__
 PROFILE = Profile.__table__
+ERASURE = Erasure.__table__
 LINE = InvoiceLine.__table__
 INVOICE = Invoice.__table__
 CREDITED = CreditNoteLine.__table__
@@ -175,10 +177,14 @@ async def _days(
 
 async def _people(connection: AsyncConnection, organization_id: int, learner_ids: Sequence[int]) -> dict[int, Named]:
     keys = asked("keys", "learner_id")
+    """Who was erased is nobody any more: a pseudonym is no personal data to be promised by a digest."""
     columns = (PROFILE.c[name] for name in ("learner_id", "name", "email", "external_id", "department"))
+    erased = exists().where(
+        ERASURE.c.organization_id == PROFILE.c.organization_id, ERASURE.c.learner_id == PROFILE.c.learner_id
+    )
     rows = await connection.execute(
         select(*columns).where(
-            PROFILE.c.organization_id == organization_id, PROFILE.c.learner_id.in_(select(keys.c.learner_id))
+            PROFILE.c.organization_id == organization_id, PROFILE.c.learner_id.in_(select(keys.c.learner_id)), ~erased
         ),
         {"keys": as_parameter((i,) for i in learner_ids)},
     )
