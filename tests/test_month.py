@@ -156,12 +156,12 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("commit", range(1, 10))
+@pytest.mark.parametrize("commit", range(1, 7))
 async def test_a_run_killed_at_any_commit_and_run_again_comes_to_the_same(
     database: Database, commit: int, late: bool
 ) -> None:
-    """Three organizations make nine commits: three are taken, sealed and drafted each."""
-    many = [await client(database) for _ in range(3)]
+    """Two organizations make six commits: each is taken, sealed and drafted."""
+    many = [await client(database) for _ in range(2)]
     commits = 0
 
     async def deadly(step: Callable[[AsyncSession], Awaitable[T]]) -> T:
@@ -178,9 +178,9 @@ async def test_a_run_killed_at_any_commit_and_run_again_comes_to_the_same(
         await whole_month(database, run=deadly)
     await whole_month(database)
     told = await said(database)
-    assert [len(told[name]) for name in ("snapshots", "seals", "invoices", "lines")] == [6, 6, 3, 6]
+    assert [len(told[name]) for name in ("snapshots", "seals", "invoices", "lines")] == [4, 4, 2, 4]
     assert len(told["entries"]) == sum(5 + 3 for _ in many)
-    assert len(set(told["snapshots"])) == 6
+    assert len(set(told["snapshots"])) == 4
 
 
 # ------------------------------------------------------------------------------------------------ dry run

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from models.disputes import Dispute
 from models.invoices import Adjustment
 from resolvers.database import Reading, Writing
+from resolvers.disputes.opening import open_drift_case
 from resolvers.evidence.signing import Signer
 from resolvers.loaders.snapshots import SnapshotRow, billing_snapshots_of
 from resolvers.loaders.windows import Count
@@ -78,8 +79,6 @@ async def open_cases(
 async def _open(
     session: AsyncSession, principal: Principal, signer: Signer | None, now: dt.datetime, finding: Finding
 ) -> int | None:
-    from resolvers.disputes.opening import open_drift_case  # noqa: PLC0415
-
     recording = await begin_recording(session, finding.snapshot.organization_id, now)
     return await open_drift_case(recording, principal, signer, finding.snapshot.id, finding.in_words)
 
