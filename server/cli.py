@@ -7,7 +7,7 @@ import sys
 import typer
 
 from models.errors import DomainError
-from server.commands import checks, evidence, rosters, serving, tokens, upkeep
+from server.commands import billing, checks, evidence, invariants, rosters, serving, tokens, upkeep
 from server.commands.evidence import EvidenceFileError
 from server.commands.serving import PortTakenError
 from server.postgres import PostgresError
@@ -29,11 +29,15 @@ for command in (
     serving.serve,
     rosters.import_roster,
     rosters.export,
+    billing.billing_month,
+    billing.drift,
+    billing.work,
     evidence.verify,
     evidence.disclose,
     upkeep.settings,
     upkeep.migrate,
     upkeep.rebuild,
+    invariants.invariants,
     upkeep.schema,
     upkeep.postgres,
     upkeep.lock,
