@@ -105,12 +105,12 @@ def days(count: int = 80, *, uncertain: int = 0) -> tuple[PackDay, ...]:
 def story() -> PackContents:
     """403 were counted where 400 are licensed; 391 are active seven weeks later."""
     return PackContents(
-        pack_id="RXZpZGVuY2VQYWNrOjE6MTIz",
+        pack_id="RXZpZGVuY2VQYWNrOjEwNTg4MDY4NzIxNDY5MzM4Mzg6MTAzNDE2OTAxNjMyMDAwMDAwMA",
         built_at=BUILT_AT,
         built_by="Sam of support",
         organization="Xtra Lease",
         organization_slug="xtra-lease",
-        product="Seats",
+        product="seats",
         date=DATE,
         zone="America/Chicago",
         cutoff=CUTOFF,

@@ -327,6 +327,13 @@ def test_a_long_name_goes_on_in_the_next_line_and_none_of_it_is_lost() -> None:
     assert name in said or name.replace("-", "") in said.replace("-", "")
 
 
+def test_a_long_name_of_an_organization_is_cut_only_at_the_head_of_later_pages() -> None:
+    name = "Vereinigte Leasinggesellschaften " * 6
+    first, *later = pages(replace(story(), organization=name.strip()))
+    assert name.strip() in first
+    assert all("Vereinigte" in page and " …" in page.split("Page")[0] for page in later)
+
+
 @pytest.mark.parametrize("measure", Measure)
 def test_every_measure_fits_on_a_letter(measure: Measure) -> None:
     assert measure.value in pages(replace(small(), measure=measure))[0]

@@ -12,7 +12,7 @@ from resolvers.papers.sheet_of_paper import ACCENT, INK, LEFT, POINT, QUIET, RIG
 
 HEIGHT = 40.0
 SIZE = 7.2
-LABELS = 11.0
+LABELS = 14.0
 MOST_DATES = 5
 BAND = (205, 221, 239)
 

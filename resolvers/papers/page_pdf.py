@@ -70,7 +70,7 @@ def _paper(contents: PackContents, folder: Path) -> Paper:
     paper = Paper(
         folder,
         head=f"{contents.organization} · {contents.product} · {contents.date.isoformat()}",
-        foot=f"Evidence pack {contents.pack_id} · root {words.in_fours(contents.root[:16])} …",
+        foot=f"Evidence pack, sealed under the root {words.in_fours(contents.root[:16])} …",
         made_at=contents.built_at.astimezone(UTC).replace(microsecond=0),
     )
     paper.set_title(f"{words.title(contents)} – {contents.organization}")
@@ -93,7 +93,8 @@ def _head(paper: Paper, contents: PackContents) -> None:
             ("Cutoff", f"{words.local_instant(contents.cutoff, contents.zone)}, time zone {contents.zone}"),
             ("Measure", f"{contents.measure.value}; each person once"),
             ("Counted", words.counted_when(contents)),
-            ("Evidence pack", f"{contents.pack_id}, built {words.instant(contents.built_at)} by {contents.built_by}"),
+            ("Evidence pack", contents.pack_id),
+            ("Built", f"{words.instant(contents.built_at)} by {contents.built_by}"),
         ],
         label_width=30,
     )

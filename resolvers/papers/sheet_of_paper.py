@@ -57,7 +57,8 @@ class Paper(FPDF):
         self._check_mark(LEFT, 12.4)
         self.put(LEFT + 6.2, 12.9, "Countersign", size=9, bold=True)
         if self.page > 1:
-            self.put(LEFT, 12.9, self.running[0], size=8, color=QUIET, width=WIDTH, align="R")
+            said = self.cut(self.running[0], WIDTH - 35, 8)
+            self.put(LEFT, 12.9, said, size=8, color=QUIET, width=WIDTH, align="R")
         self.rule(18.5)
 
     def footer(self) -> None:
@@ -124,6 +125,11 @@ class Paper(FPDF):
             self.set_fallback_fonts([SPARE], exact_match=True)
             self._spare = True
         self.set_font(MAIN, "B" if bold else "", size)
+
+    def cut(self, text: str, width: float, size: float) -> str:
+        """What of the text fits in one line; only for what is written in full elsewhere."""
+        first, *more = self.lines_of(text, width, size)
+        return f"{first} …" if more else first
 
     def lines_of(self, text: str, width: float, size: float, *, bold: bool = False) -> list[str]:
         """The text in lines that fit: broken between words, and within a word that alone is too long."""

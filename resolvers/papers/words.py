@@ -11,7 +11,7 @@ from models.interval import UTC
 from models.money import Money
 from resolvers.evidence.contents import PackBill, PackContents, PackMove, PackPerson
 
-SEATS = "Seats"
+SEATS = "seats"
 ERASED = "(erased)"
 MOVEMENTS = {"joined": "joined", "left": "left", "passed": "came and went", "uncertain": "uncertain"}
 # None is known of who is uncertain.
@@ -79,7 +79,7 @@ def in_fours(digest: str) -> str:
 
 def file_stem(contents: PackContents) -> str:
     """ASCII that tells what is in the file: xtra-lease-2017-09-01-evidence."""
-    product = "" if contents.product == SEATS else contents.product
+    product = "" if contents.product.lower() == SEATS else contents.product
     words = f"{contents.organization_slug} {product} {contents.date.isoformat()} evidence"
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
 
@@ -197,7 +197,7 @@ def certainty(contents: PackContents) -> str:
 
 
 def why(move: PackMove) -> str:
-    return "; ".join(filter(None, (move.cause, move.reason)))
+    return ": ".join(filter(None, (move.cause, move.reason)))
 
 
 def facts(contents: PackContents) -> list[tuple[str, str]]:
