@@ -199,6 +199,14 @@ async def test_a_foreign_id_is_answered_like_one_that_does_not_exist(database: D
     assert (answer.errors, answer.messages) == (missing.errors, missing.messages) == (["NOT_FOUND"], missing.messages)
 
 
+async def test_organizations_asked_for_at_once_are_each_themselves(database: Database) -> None:
+    ids = [encode_id("Organization", (await organization(database, name=name)).id) for name in ("Acme", "Other")]
+    query = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Organization { name } } }"
+    for asked, names in ((ids, ["Acme", "Other"]), (ids[::-1], ["Other", "Acme"])):
+        found = (await ask(database, query, ids=asked)).data["nodes"]
+        assert [one["name"] for one in found] == names
+
+
 async def _a_window(database: Database) -> str:
     query = '{ organization(by: {slug: "other"}) { learners { nodes { windows { nodes { id } } } } } }'
     learners = (await ask(database, query)).data["organization"]["learners"]["nodes"]

@@ -42,13 +42,14 @@ class OrganizationsPage:
 
 
 async def organizations_by_id(connection: AsyncConnection, organization_ids: Sequence[int]) -> list[OrganizationRow]:
-    """Those of the organizations that exist, in any order."""
+    """Those of the organizations that exist, in any order; `place` says of which key."""
     named = asked("keys", "organization_id")
     chosen = ORGANIZATION.c.id.in_(select(named.c.organization_id))
     rows = await connection.execute(
         _organizations().where(chosen), {"keys": as_parameter((i,) for i in organization_ids)}
     )
-    return _with_calendars(rows.all())
+    places = {organization_id: place for place, organization_id in enumerate(organization_ids)}
+    return [row._replace(place=places[row.organization_id]) for row in _with_calendars(rows.all())]
 
 
 async def organization_by_slug(connection: AsyncConnection, slug: str) -> OrganizationRow | None:
