@@ -8,6 +8,7 @@ import io
 import zipfile
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from models.base import Base
 from models.billing import BillingSnapshot, SnapshotEntry
 from models.disputes import Dispute, DisputeOrigin, DisputeState
 from models.erasure import ERASED, Erasure, Person, digest_of, is_named_in
-from models.errors import ErasureError, ErasureErrorCode, HistoryError, HistoryErrorCode
+from models.errors import ErasureError, ErasureErrorCode, HistoryError, HistoryErrorCode, RosterError, RosterErrorCode
 from models.events import Deed, Event, Thing
 from models.evidence import Checkpoint, EvidenceFile, EvidencePack, EvidencePerson, SigningKey
 from models.history import Belief
@@ -58,8 +59,11 @@ from resolvers.principal import Principal
 from resolvers.rebuilding import windows_that_differ
 from resolvers.recording import begin_recording, end_recording
 from resolvers.roster.batches import Batch, BatchOutcome, BatchRow, import_batch
+from resolvers.roster.reading import Reading
+from resolvers.roster.report import refusals
 from resolvers.tokens import issue_token
 from server.database import Database
+from server.import_roster import ImportOptions, import_file
 from server.logs import configure_logs
 from tests.asking import ask
 from tests.billing import Billed
@@ -632,6 +636,29 @@ async def test_a_row_about_somebody_who_was_erased_is_refused_by_its_line_and_th
     assert "new external id" in refusal.mend
     assert await named.imported(ROW, bob) == outcome, "sent again it is answered alike"
     assert await rows_with_traces(database) == []
+
+
+async def test_a_file_s_line_about_somebody_who_was_erased_is_in_its_report_without_their_data(
+    database: Database, tmp_path: Path
+) -> None:
+    named = await named_learner(database)
+    await named.erased()
+    path = tmp_path / "roster.csv"
+    path.write_text(f"{HEADER}\nSales,{EXTERNAL_ID},{NAME},{EMAIL},2017-08-01,\nSales,RIM-2,Bob,,2017-09-01,\n")
+    options = ImportOptions(reading=Reading(organization="rim-works"))
+    summary = await import_file(database, path, STAFF, named.tenant.tick(), options)
+    assert (summary.lines_read, summary.rows_landed, summary.rows_refused) == (3, 1, 1)
+    async with database.reading() as connection:
+        (refusal,) = await refusals(connection, summary.import_id)
+    assert (refusal.line, refusal.column) == (2, "external_id")
+    assert await rows_with_traces(database) == []
+    whole = replace(options, complete_from=dt.date(2018, 1, 1))
+    with pytest.raises(RosterError) as refused:
+        await import_file(database, path, STAFF, named.tenant.tick(), whole)
+    assert refused.value.code is RosterErrorCode.NOT_COMPLETE
+
+
+HEADER = "team,external_id,name,email,activated_on,deactivated_on"
 
 
 async def test_a_new_external_id_is_somebody_else_and_a_pseudonym_is_nobody(database: Database) -> None:
