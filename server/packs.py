@@ -1,4 +1,6 @@
-"""Evidence packs as files: /exports/packs/{id}.csv, .xlsx and .pdf to read, and .zip, the signed bundle, to verify."""
+"""Evidence as files: /exports/packs/{id}.csv, .xlsx and .pdf to read, and .zip, the signed bundle, to verify; and who
+was counted by a snapshot: /exports/snapshots/{id}.csv.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,15 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from models.errors import BadId, NotFound
 from resolvers.evidence.bundles import bundle
 from resolvers.evidence.contents import PackContents
 from resolvers.evidence.packs import load_contents
+from resolvers.loaders.snapshots import SnapshotKey
+from resolvers.papers import entries_csv
 from resolvers.papers.page_pdf import pdf_of
 from resolvers.papers.sheet_csv import csv_of
 from resolvers.papers.sheet_xlsx import xlsx_of
@@ -35,10 +39,11 @@ MEDIA_TYPES = {
 
 def pack_routes(database: Database, guard: Sequence[Middleware] = ()) -> list[Route]:
     """`guard` lets known callers through only, and leaves who they are in `request.state.principal`."""
-    return [
+    packs = [
         Route(f"/exports/packs/{{pack_id}}.{ending}", _download(database, ending), middleware=guard)
         for ending in MEDIA_TYPES
     ]
+    return [*packs, Route("/exports/snapshots/{snapshot_id}.csv", _entries(database), middleware=guard)]
 
 
 def _download(database: Database, ending: str) -> Callable[[Request], Awaitable[Response]]:
@@ -52,6 +57,19 @@ def _download(database: Database, ending: str) -> Callable[[Request], Awaitable[
         return Response(written, media_type=MEDIA_TYPES[ending], headers=attached(name))
 
     return download
+
+
+def _entries(database: Database) -> Callable[[Request], Awaitable[Response]]:
+    async def entries(request: Request) -> Response:
+        try:
+            key = SnapshotKey(*decode_id(request.path_params["snapshot_id"], "BillingSnapshot", 2))
+            export = await entries_csv.prepare(database.reading, request.state.principal, key)
+        except (BadId, NotFound):
+            return refused(NotFound("snapshot").message, 404)
+        text = entries_csv.csv_of(database.reading, export)
+        return StreamingResponse(text, media_type=MEDIA_TYPES["csv"], headers=attached(export.file_name))
+
+    return entries
 
 
 def pack_key(principal: Principal, pack_id: str) -> tuple[int, int]:

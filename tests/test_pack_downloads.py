@@ -11,12 +11,13 @@ import openpyxl  # type: ignore[import-untyped]
 import pypdfium2  # type: ignore[import-untyped]
 import pytest
 
+from resolvers.papers import entries_csv
 from resolvers.principal import Principal
 from schema.ids import encode_id
 from server.database import Database
 from tests.builders import organization
 from tests.proving import proven
-from tests.visitors import SUPPORT, administrator, visiting
+from tests.visitors import SUPPORT, Sheet, administrator, visiting
 
 NOT_THERE = "There is no evidence pack of that id that you may see.\n"
 ENDINGS = ("csv", "xlsx", "pdf", "zip")
@@ -29,6 +30,7 @@ class Built:
     database: Database
     organization_id: int
     pack_id: int
+    snapshot_id: int
 
     @property
     def opaque(self) -> str:
@@ -40,11 +42,17 @@ class Built:
         async with visiting(self.database, principal) as client:
             return await client.get(f"/exports/packs/{pack_id or self.opaque}.{ending}")
 
+    async def entries(self, principal: Principal = SUPPORT, *, snapshot_id: int = 0) -> httpx.Response:
+        opaque = encode_id("BillingSnapshot", self.organization_id, snapshot_id or self.snapshot_id)
+        async with visiting(self.database, principal) as client:
+            return await client.get(f"/exports/snapshots/{opaque}.csv")
+
 
 @pytest.fixture
 async def built(database: Database) -> Built:
     case = await proven(database)
-    return Built(database, case.tenant.id, await case.build(await case.take()))
+    snapshot_id = await case.take()
+    return Built(database, case.tenant.id, await case.build(snapshot_id), snapshot_id)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -93,6 +101,34 @@ async def test_nobody_in_particular_downloads_nothing(built: Built, ending: str)
     answer = await built.download(ending, None)
     assert answer.status_code in (303, 401)
     assert b"Learner" not in answer.content
+
+
+# ------------------------------------------------------------------------------------ who was counted
+
+
+async def test_who_was_counted_by_a_snapshot_is_a_list_that_says_that_it_is_whole(built: Built) -> None:
+    answer = await built.entries(administrator(built.organization_id))
+    sheet = Sheet(answer.content.decode())
+    assert answer.headers["content-disposition"] == 'attachment; filename="xtra-lease-2017-09-01-counted.csv"'
+    assert (sheet.about["Counted"], sheet.about["Rows"], len(sheet.rows)) == ("6", "6", 6)
+    assert sheet.about["Question"].startswith("Active at the billing cutoff of 2017-09-01")
+    assert ["'=HYPERLINK(1)", "2017-08-15", "", "", "yes"] in [[row[0], *row[4:7], row[9]] for row in sheet.rows]
+    assert ["Learner 1", "2017-08-01", "2017-09-16", "2017-09-15"] in [[row[0], *row[4:7]] for row in sheet.rows]
+    assert sheet.end == ["END", "6 rows; this file is complete."]
+
+
+async def test_a_list_of_several_pages_is_whole(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = (await built.entries()).text
+    monkeypatch.setattr(entries_csv, "PAGE_ROWS", 2)
+    assert (await built.entries()).text == whole
+
+
+async def test_a_foreign_snapshot_answers_like_one_that_is_not_there(built: Built) -> None:
+    stranger = administrator((await organization(built.database)).id)
+    answers = [await built.entries(stranger), await built.entries(snapshot_id=1)]
+    assert [(answer.status_code, answer.text) for answer in answers] == [
+        (404, "There is no snapshot of that id that you may see.\n")
+    ] * 2
 
 
 async def test_no_other_form_is_offered(built: Built) -> None:

@@ -29,12 +29,12 @@ ABOUT_PARTS = (
 def csv_of(contents: PackContents) -> Iterator[str]:
     """The text of the file, some rows at a time; its last line says that it is whole."""
     facts = [*words.facts(contents), *words.proof(contents), ("Parts", ABOUT_PARTS)]
-    yield BYTE_ORDER_MARK + _csv([*facts, HEADER])
+    yield BYTE_ORDER_MARK + as_csv([*facts, HEADER])
     rows = _rows(contents)
     while chunk := list(islice(rows, CHUNK_ROWS)):
-        yield _csv(chunk)
+        yield as_csv(chunk)
     count = len(contents.entries) + len(contents.moves) + len(contents.corrections)
-    yield _csv([("END", f"{count} {'row' if count == 1 else 'rows'}; this file is complete.")])
+    yield as_csv([words.end(count)])
 
 
 def _rows(contents: PackContents) -> Iterator[tuple[str, ...]]:
@@ -75,7 +75,7 @@ def _correction(one: PackCorrection) -> tuple[str, ...]:
     )
 
 
-def _csv(rows: Iterable[Sequence[str]]) -> str:
+def as_csv(rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO()
     csv.writer(text).writerows([neutralised(cell) for cell in row] for row in rows)
     return text.getvalue()

@@ -77,10 +77,18 @@ def in_fours(digest: str) -> str:
     return " ".join(re.findall(".{1,4}", digest))
 
 
+def end(rows: int) -> tuple[str, str]:
+    """The last line of a list that is whole."""
+    return "END", f"{rows} {'row' if rows == 1 else 'rows'}; this file is complete."
+
+
 def file_stem(contents: PackContents) -> str:
-    """ASCII that tells what is in the file: xtra-lease-2017-09-01-evidence."""
-    product = "" if contents.product.lower() == SEATS else contents.product
-    words = f"{contents.organization_slug} {product} {contents.date.isoformat()} evidence"
+    return stem(contents.organization_slug, contents.product, contents.date, "evidence")
+
+
+def stem(slug: str, product: str, date: dt.date, what: str) -> str:
+    """ASCII that tells what is in a file: xtra-lease-2017-09-01-evidence."""
+    words = f"{slug} {'' if product.lower() == SEATS else product} {date.isoformat()} {what}"
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
 
 
