@@ -9,7 +9,7 @@ import datetime as dt
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.erasure import ERASED, Erasure, digest_of, external_id_digest, is_named_in, pseudonym
@@ -124,10 +124,11 @@ async def _cut_off_the_account(recording: Recording, found: Found) -> None:
     own = (LEARNER.c.organization_id == recording.organization_id) & (LEARNER.c.id == found.key.learner_id)
     await recording.session.execute(update(Learner.__table__).where(own).values(person_id=None))
     if found.account_ends:
+        now = literal(recording.recorded_at, TOKEN.c.ended_at.type)
         await recording.session.execute(
             update(TOKEN)
             .where(TOKEN.c.person_id == found.account)
-            .values(name=ERASED, ended_at=func.coalesce(TOKEN.c.ended_at, recording.recorded_at))
+            .values(name=ERASED, ended_at=func.coalesce(TOKEN.c.ended_at, now))
         )
 
 

@@ -240,13 +240,14 @@ async def _entries(connection: Connection, key: LearnerKey) -> tuple[int, int]:
         SNAPSHOT.c.organization_id == key.organization_id, _of(ENTRY, key), ENTRY.c.snapshot_id == SNAPSHOT.c.id
     )
     sealed = and_(seal.c.organization_id == key.organization_id, seal.c.snapshot_id == SNAPSHOT.c.id)
-    row = await connection.execute(
+    rows = await connection.execute(
         select(func.count(), func.count(seal.c.snapshot_id))
         .select_from(SNAPSHOT)
         .join(ENTRY, same)
         .outerjoin(seal, sealed)
     )
-    return row.one()._tuple()
+    entries, proofs = rows.one()
+    return entries, proofs
 
 
 async def _recorded_by(connection: Connection, found: Found) -> int:
