@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from models.billing import SnapshotKind
 from models.contracts import Measure
 from models.errors import BillingErrorCode, NotFound
 from models.organizations import ScopeKind
@@ -27,6 +28,7 @@ class ProductKind(Enum):
 
 described(ProductKind, "What is counted.")
 described(Measure, "What is counted for the bill of a date; people, each once.", "BillingMeasure")
+described(SnapshotKind, "Whether a count is billed.")
 described(BillingErrorCode, "Why something about a bill was refused.")
 
 

@@ -11,6 +11,7 @@ from resolvers.loaders.disputes import DisputeKey
 from resolvers.loaders.invoices import InvoiceKey
 from resolvers.loaders.learners import LearnerKey, learners_by_id
 from resolvers.loaders.places import OrganizationRow, ScopeKey, organization_by_slug, organizations_by_id, scopes_by_id
+from resolvers.loaders.snapshots import SnapshotKey
 from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, windows_of_learners
 from schema.context import Info
 from schema.ids import decode_id, parse_id
@@ -24,7 +25,7 @@ class OrganizationKey:
     slug: str | None = strawberry.field(default=strawberry.UNSET, description="Its slug, such as xtra-lease.")
 
 
-BILLING = {"ContractTerm": 2, "Invoice": 2, "InvoiceLine": 3, "Adjustment": 2, "Dispute": 2}
+BILLING = {"BillingSnapshot": 2, "ContractTerm": 2, "Invoice": 2, "InvoiceLine": 3, "Adjustment": 2, "Dispute": 2}
 LENGTHS = BILLING | {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6}
 
 
@@ -50,7 +51,10 @@ async def _of_billing(info: Info, kind: str, keys: list[int]) -> Node | None:
     from schema.contracts import contract_term_by_id
     from schema.disputes import dispute_by_key
     from schema.invoices import invoice_by_key, invoice_line_by_key
+    from schema.snapshots import snapshot_by_key
 
+    if kind == "BillingSnapshot":
+        return await snapshot_by_key(info, SnapshotKey(*keys))
     if kind == "ContractTerm":
         return await contract_term_by_id(info, *keys)
     if kind == "Adjustment":

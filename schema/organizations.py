@@ -8,25 +8,30 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import strawberry
 
+from models.billing import SnapshotKind
 from models.organizations import ScopeKind
 from resolvers.lists import whole
 from resolvers.loaders.places import OrganizationRow, ScopesPage, scope_totals, scopes_of
-from schema.billable import ProductKey
+from schema.billable import ProductKey, product_of
 from schema.context import Info
 from schema.fields import field, given
 from schema.ids import encode_id
 from schema.learners import Node
+from schema.money import MoneyInput
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging
-from schema.questions import ActivityCount, ActivityFilter, KnownAt
+from schema.questions import ActivityCount, ActivityFilter, ActivityMoment, DateRange, KnownAt
 from schema.scalars import described
 from schema.scopes import ActivityScope, LibraryArgument, count_in, narrower
 
 if TYPE_CHECKING:
     from schema.adjustments import Adjustment
+    from schema.bridges import CountBridge
     from schema.contracts import ContractTerm
     from schema.dispute_lists import DisputeFilter
     from schema.disputes import Dispute
     from schema.invoices import Invoice
+    from schema.simulation import BillingSimulation
+    from schema.snapshots import BillingPreview, BillingSnapshot
 
 Search = Annotated[str | None, strawberry.argument(description="Only with this text in the name.")]
 
@@ -165,6 +170,59 @@ class Organization(Node, ActivityScope):
         page = paging((key, "terms", on), first, after, last, before, int, int)
         return await contract_terms(info, self.organization_row, key, given(on), page)
 
+    @field("Counts frozen for its bills, newest first.")
+    async def billing_snapshots(
+        self,
+        info: Info,
+        product: Annotated[ProductKey | None, strawberry.argument(description="Only of this.")] = strawberry.UNSET,
+        kind: Annotated[SnapshotKind | None, strawberry.argument(description="Only these.")] = strawberry.UNSET,
+        dates: Annotated[
+            DateRange | None, strawberry.argument(description="Only of bills of these dates, both included.")
+        ] = strawberry.UNSET,
+        overage_only: Annotated[
+            bool, strawberry.argument(description="Only where more may be active than is licensed.")
+        ] = False,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[BillingSnapshot, strawberry.lazy("schema.snapshots")]]:
+        from schema.snapshot_lists import snapshots_page, which_of
+
+        which = which_of(given(kind), given(dates), overage_only)
+        page = paging((self.id(), "snapshots", product, which), first, after, last, before, int, int)
+        return await snapshots_page(info, self.organization_row, given(product), which, page)
+
+    @field("What a snapshot of a date would say. Of a date that has not come yet it is as far as is known.")
+    async def billing_preview(
+        self,
+        info: Info,
+        date: Annotated[dt.date, strawberry.argument(description="The local date of the bill.")],
+        product: Annotated[
+            ProductKey | None, strawberry.argument(description="The seats if left out.")
+        ] = strawberry.UNSET,
+        known_at: KnownAt = strawberry.UNSET,
+    ) -> Annotated[BillingPreview, strawberry.lazy("schema.snapshots")]:
+        from schema.snapshot_lists import billing_preview
+
+        return await billing_preview(info, self.organization_row, date, given(product), given(known_at))
+
+    @field("The people between who is active at one moment and at another: opening + joined − left = closing.")
+    async def count_bridge(
+        self,
+        info: Info,
+        from_: Annotated[ActivityMoment, strawberry.argument(name="from", description="The earlier moment.")],
+        to: Annotated[ActivityMoment, strawberry.argument(description="The later moment.")],
+        product: Annotated[
+            ProductKey | None, strawberry.argument(description="The seats if left out.")
+        ] = strawberry.UNSET,
+        known_at: KnownAt = strawberry.UNSET,
+    ) -> Annotated[CountBridge, strawberry.lazy("schema.bridges")]:
+        from schema.bridges import count_bridge
+
+        product_id = await product_of(info, self.organization_row, given(product), "product")
+        return await count_bridge(info, self.organization_row, product_id, (from_, to), given(known_at))
+
     @field("Its invoices, newest first: for itself those that it was shown.")
     async def invoices(
         self,
@@ -209,6 +267,35 @@ class Organization(Node, ActivityScope):
         from schema.dispute_lists import organization_disputes
 
         return await organization_disputes(info, self.organization_row, filter, first, after, last, before)
+
+    @field(
+        "What each measure would have counted and billed, side by side, on the first days of months. Dates that are "
+        "not over yet are left out."
+    )
+    async def billing_simulation(
+        self,
+        info: Info,
+        dates: Annotated[
+            DateRange, strawberry.argument(description="The billing dates: first days of at most 36 months in here.")
+        ],
+        product: Annotated[
+            ProductKey | None, strawberry.argument(description="The seats if left out.")
+        ] = strawberry.UNSET,
+        quantity: Annotated[
+            int | None, strawberry.argument(description="As if so many were licensed; as in the terms if left out.")
+        ] = strawberry.UNSET,
+        unit_price: Annotated[
+            MoneyInput | None,
+            strawberry.argument(description="As if this were the price; as in the terms if left out."),
+        ] = strawberry.UNSET,
+        known_at: KnownAt = strawberry.UNSET,
+    ) -> Annotated[BillingSimulation, strawberry.lazy("schema.simulation")]:
+        from schema.simulation import AskedSimulation, billing_simulation
+
+        known = await self.known_to(info, known_at)
+        product_id = await product_of(info, self.organization_row, product or None, "product")
+        asked = AskedSimulation(self.organization_row, product_id, known)
+        return await billing_simulation(info, asked, dates, given(quantity), given(unit_price))
 
 
 P = TypeVar("P", Team, Library)

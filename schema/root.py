@@ -44,6 +44,7 @@ from schema.pagination import After, Before, Connection, First, Last, connection
 from schema.places import PlaceMutation
 from schema.roster import RosterMutation
 from schema.scalars import SCALARS, described
+from schema.snapshot_lists import SnapshotMutation, SnapshotQuery
 
 described(Role, "What somebody may see and do.")
 MOST_NODES = 100
@@ -86,7 +87,7 @@ class ErrorCodeEntry:
 
 
 @strawberry.type
-class Query(DisputeQuery, InvariantQuery):
+class Query(DisputeQuery, InvariantQuery, SnapshotQuery):
     @field("The thing with this id; null if there is none, or it is not yours to see.")
     async def node(
         self,
@@ -166,6 +167,7 @@ class Mutation(
     HistoryMutation,
     RosterMutation,
     ContractMutation,
+    SnapshotMutation,
     InvoiceMutation,
     DisputeMutation,
     ExclusionMutation,

@@ -46,3 +46,9 @@ async def products_of_each(
 def _products(organization_id: int, kinds: Mapping[int, ScopeKind]) -> Products:
     ids = sorted((i for i, kind in kinds.items() if kind in PRODUCTS), key=lambda i: (i != organization_id, i))
     return Products(tuple(ids), next((i for i, kind in kinds.items() if kind is ScopeKind.EXCLUSION), 0))
+
+
+async def excluded_scopes(connection: AsyncConnection | AsyncSession, organization_ids: Sequence[int]) -> list[int]:
+    """The scope of what each organization excludes, in their order; 0 if nothing."""
+    found = await products_of_each(connection, organization_ids)
+    return [found[organization_id].excluded_id for organization_id in organization_ids]
