@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -19,6 +20,7 @@ from resolvers.loaders.adjustments import (
 from resolvers.loaders.events import EventsKey
 from resolvers.loaders.invoices import InvoiceKey
 from resolvers.loaders.places import OrganizationRow
+from resolvers.loaders.snapshots import SnapshotKey
 from schema.context import Info
 from schema.events import Event, events_of_thing, events_paging
 from schema.fields import field
@@ -28,6 +30,9 @@ from schema.learners import Node
 from schema.nodes import organization_by_id
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of
 from schema.scalars import described
+
+if TYPE_CHECKING:
+    from schema.snapshots import BillingSnapshot
 
 described(AdjustmentState, "What has become of an adjustment.")
 
@@ -68,6 +73,18 @@ class Adjustment(Node):
     @field("Who found it.")
     def actor(self) -> str:
         return self.row.actor
+
+    @field("The snapshot that was billed.")
+    async def snapshot(self, info: Info) -> Annotated[BillingSnapshot, strawberry.lazy("schema.snapshots")] | None:
+        from schema.snapshots import snapshot_by_key
+
+        return await snapshot_by_key(info, SnapshotKey(self.row.organization_id, self.row.snapshot_id))
+
+    @field("The same count, as known when it was found: an inquiry.")
+    async def recount(self, info: Info) -> Annotated[BillingSnapshot, strawberry.lazy("schema.snapshots")] | None:
+        from schema.snapshots import snapshot_by_key
+
+        return await snapshot_by_key(info, SnapshotKey(self.row.organization_id, self.row.recount_id))
 
     @field("The invoice that bills it; null if none does, or none that you may see.")
     async def invoice(self, info: Info) -> Invoice | None:

@@ -29,6 +29,7 @@ from resolvers.loaders.invoices import (
     payments_of_invoices,
 )
 from resolvers.loaders.places import OrganizationRow
+from resolvers.loaders.snapshots import SnapshotKey
 from schema.context import Info
 from schema.events import Event, events_of_thing, events_paging
 from schema.fields import field
@@ -41,6 +42,7 @@ from schema.scalars import described
 
 if TYPE_CHECKING:
     from schema.organizations import Organization
+    from schema.snapshots import BillingSnapshot
 
 described(InvoiceState, "Where an invoice is on its way from a draft to its payment.")
 described(LineKind, "Why a line bills people.", name="InvoiceLineKind")
@@ -68,6 +70,12 @@ class InvoiceLine(Node):
     @field("Why these people are billed.")
     def kind(self) -> LineKind:
         return self.row.kind
+
+    @field("The snapshot that it bills, with everybody who was counted.")
+    async def snapshot(self, info: Info) -> Annotated[BillingSnapshot, strawberry.lazy("schema.snapshots")] | None:
+        from schema.snapshots import snapshot_by_key
+
+        return await snapshot_by_key(info, SnapshotKey(self.row.organization_id, self.row.snapshot_id))
 
     @field("How many people.")
     def quantity(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from schema.ids import encode_id
 from server.database import Database
 from tests.asking import ask
 from tests.billing import ACTIVE, DATE, Billed, billed_organization
-from tests.test_statements import reads, statements
+from tests.test_statements import plan_of, reads, statements
 
 INVOICES = """
 query($id: ID!) { organization(by: {id: $id}) { invoices(first: 50) {
@@ -22,7 +23,7 @@ query($id: ID!) { organization(by: {id: $id}) { invoices(first: 50) {
     collectable { amount } creditBalance { amount }
     payments { amount { amount } reference actor }
     creditNotes { number total { amount } lines { lineNumber quantity } }
-    lines { kind quantity total { amount } inDispute credited acceptedBy }
+    lines { kind quantity total { amount } inDispute credited acceptedBy snapshot { licensed } }
     events { nodes { deed after } }
   }
 } adjustments { totalCount nodes { state quantity overageBilled overageNow invoice { number } } } } }
@@ -63,6 +64,7 @@ async def test_an_invoice_says_what_is_owed_and_why(database: Database) -> None:
         "inDispute": False,
         "credited": 1,
         "acceptedBy": None,
+        "snapshot": {"licensed": 2},
     }
     assert answer["adjustments"]["nodes"] == [
         {"state": "CREDITED", "quantity": -1, "overageBilled": 3, "overageNow": 2, "invoice": None}
@@ -146,3 +148,21 @@ async def test_invoices_take_as_many_statements_however_many_there_are(database:
         answer = await shown(billed, staff)
     assert len(answer["invoices"]["nodes"]) == 4
     assert len(reads(few)) == len(reads(many))
+
+
+READ_BY_KEY = (
+    *("invoice", "invoice_line", "line_acceptance", "invoice_payment", "credit_note", "credit_note_line"),
+    *("adjustment", "dispute_line", "event", "billing_snapshot"),
+)
+
+
+async def test_no_invoice_is_looked_for_in_a_whole_table(sqlite_database: Database) -> None:
+    """Where there is more than one organization, each is read by its key."""
+    billed, _, _ = await billed_and_adjusted(sqlite_database)
+    with statements() as ran:
+        await shown(billed, billed.client)
+    async with sqlite_database.reading() as connection:
+        plans = [await plan_of(connection, one) for one in reads(ran)]
+    scanned = rf"SCAN ({'|'.join(READ_BY_KEY)})\b"
+    assert len(plans) > 8
+    assert [plan for plan in plans if re.search(scanned, plan)] == []
