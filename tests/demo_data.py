@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from server.database import Database, migrate
-from server.demo import clients, record_client
+from server.demo.recording import record_client
+from server.demo.stories import clients
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,8 @@ from models.access import Role
 from resolvers.loaders.places import organization_by_slug
 from resolvers.principal import Principal
 from server.database import Database
-from server.demo import clients, record_client
+from server.demo.recording import record_client
+from server.demo.stories import clients
 from tests.asking import Answer, ask
 
 COUNT = """

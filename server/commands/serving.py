@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from server.demo import prepare_demo, welcome
+from server.demo.preparing import prepare_demo, welcome
 from server.serving import serve as serve_on
 from server.settings import LOCAL_FOLDER, Settings, variable
 from server.signing import load_signer, make_key, passphrase_of
@@ -39,7 +39,7 @@ def demo(port: Port = None, host: Host = None) -> None:
     listening(settings.host, settings.port).close()
     if load_signer(settings) is None:
         make_key(settings.signing_keys, passphrase_of(settings), dt.datetime.now(dt.UTC))
-    secrets = prepare_demo(settings.database_url, console)
+    secrets = prepare_demo(settings, console)
     for line in welcome(public_address(settings), secrets):
         console.print(line, soft_wrap=True)
     serve_until_stopped(settings)

@@ -10,7 +10,8 @@ from starlette.applications import Starlette
 from resolvers.tokens import issue_token
 from server.app import create_app
 from server.database import Database
-from server.demo import SEED, record_client, xtra_lease
+from server.demo.recording import record_client
+from server.demo.stories import SEED, xtra_lease
 from server.settings import Settings
 from tests.browser.conftest import Served
 from tests.builders import organization

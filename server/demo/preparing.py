@@ -1,0 +1,102 @@
+"""Preparing the demo: its database, the key that signs, and links that sign in."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from sqlalchemy import select
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.access import Role
+from models.organizations import Organization
+from resolvers.evidence.signing import Signer
+from resolvers.principal import Principal
+from resolvers.tokens import issue_sign_in_link
+from server.database import Database, migrate
+from server.demo.recording import record_client
+from server.demo.stories import clients
+from server.settings import Settings
+from server.signing import load_signer, make_key, passphrase_of
+
+T = TypeVar("T")
+LINK_VALID = dt.timedelta(days=1)
+
+
+def prepare_demo(settings: Settings, console: Console) -> dict[str, str]:
+    """The demo's database, made if it is not there; and for each who may look round a link that signs them in once.
+
+    It is made beside its place and moved there when it is whole: what was interrupted is made again.
+    """
+    url = settings.database_url
+    place = Path(make_url(url).database or "")
+    signer = load_signer(settings) or make_key(settings.signing_keys, passphrase_of(settings), dt.datetime.now(dt.UTC))
+    if not place.exists():
+        unfinished = place.with_suffix(".unfinished")
+        _forget(unfinished)
+        asyncio.run(_make(str(make_url(url).set(database=str(unfinished))), signer, console))
+        unfinished.rename(place)
+    return asyncio.run(_ready(url))
+
+
+async def _ready(url: str) -> dict[str, str]:
+    await migrate(url)
+    return await _with_database(url, _sign_in_links)
+
+
+def _forget(file: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        file.with_name(file.name + ending).unlink(missing_ok=True)
+
+
+async def _make(url: str, signer: Signer, console: Console) -> None:
+    await migrate(url)
+
+    async def record(database: Database) -> None:
+        for client in clients():
+            console.print(f"Recording {client.name}: {len(client.stories)} learners, day by day …")
+            await database.run(partial(record_client, client=client, signer=signer))
+
+    await _with_database(url, record)
+
+
+async def _with_database(url: str, use: Callable[[Database], Awaitable[T]]) -> T:
+    database = Database.open(url)
+    try:
+        return await use(database)
+    finally:
+        await database.close()
+
+
+async def _sign_in_links(database: Database) -> dict[str, str]:
+    """The secrets of links for a support manager and for the client's own administrator."""
+    now = dt.datetime.now(dt.UTC)
+
+    async def issue(session: AsyncSession) -> dict[str, str]:
+        own = await session.scalar(select(Organization.id).where(Organization.slug == "xtra-lease"))
+        people = (
+            Principal(name="Support", role=Role.STAFF),
+            Principal(name="Xtra Lease's administrator", role=Role.ORGANIZATION, organization_id=own),
+        )
+        return {who.name: (await issue_sign_in_link(session, now, who, LINK_VALID)).secret for who in people}
+
+    return await database.run(issue)
+
+
+def welcome(address: str, secrets: dict[str, str]) -> list[str]:
+    """What the demo says before it serves."""
+    links = [f"  {name}: {address}sign-in/{secret}" for name, secret in secrets.items()]
+    return [
+        "",
+        "Sign in with one of these links; each works once, within a day. Another start of the demo makes new ones.",
+        *links,
+        "",
+        f"Then: pages at {address}admin, the explorer at {address}explorer, GraphQL at {address}graphql",
+        "",
+    ]
