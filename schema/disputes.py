@@ -23,6 +23,8 @@ from resolvers.loaders.disputes import (
 from resolvers.loaders.events import EventsKey
 from resolvers.loaders.invoices import CreditRow, InvoiceKey, credits_of_invoices
 from resolvers.loaders.places import OrganizationRow
+from resolvers.loaders.snapshots import SnapshotKey
+from schema.bridges import CountBridge, bridge_from_snapshot
 from schema.context import Info
 from schema.events import Event, events_of_thing, events_paging
 from schema.fields import field
@@ -33,6 +35,7 @@ from schema.money import ShownMoney
 from schema.nodes import organization_by_id
 from schema.pagination import After, Before, Connection, First, Last
 from schema.scalars import described
+from schema.snapshots import BillingSnapshot, snapshot_by_key
 
 if TYPE_CHECKING:
     from schema.organizations import Organization
@@ -103,6 +106,15 @@ class Dispute(Node):
         from schema.organizations import Organization
 
         return Organization.of(self.organization_row)
+
+    @field("The count that is questioned.")
+    async def snapshot(self, info: Info) -> BillingSnapshot | None:
+        return await snapshot_by_key(info, SnapshotKey(self.row.organization_id, self.row.snapshot_id))
+
+    @field("The people between that count and who is active now.")
+    async def bridge(self, info: Info) -> CountBridge | None:
+        snapshot = await self.snapshot(info)
+        return await bridge_from_snapshot(info, snapshot, None, None) if snapshot else None
 
     @field("What is disputed; nothing in a case that the nightly check opened.")
     async def lines(self, info: Info) -> list[DisputeLine]:

@@ -131,6 +131,21 @@ async def test_others_see_nothing_and_a_partner_only_looks(database: Database) -
         assert (await ask(database, REPORT, nobody)).errors == ["NOT_ALLOWED"]
 
 
+async def test_a_case_leads_to_the_count_and_to_who_came_and_went_since(database: Database) -> None:
+    bill = await questioned_bill(database)
+    key = await bill.opened()
+    await bill.billed.tenant.deactivated(bill.learner_id, "2017-09-15")
+    query = """query($id: ID!) { node(id: $id) { ... on Dispute {
+      snapshot { date count { exact } } bridge { opening { exact } leftCount closing { exact } }
+    } } }"""
+    answer = await ask(database, query, bill.client, id=shown(key))
+    assert answer.errors == []
+    assert answer.data["node"] == {
+        "snapshot": {"date": "2017-09-01", "count": {"exact": 5}},
+        "bridge": {"opening": {"exact": 5}, "leftCount": 1, "closing": {"exact": 4}},
+    }
+
+
 # ---------------------------------------------------------------------------------------------------- lists
 
 
