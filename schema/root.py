@@ -19,12 +19,14 @@ from resolvers.loaders.places import (
     organizations_total,
 )
 from resolvers.principal import Principal
+from schema.billing_runs import BillingRunMutation, BillingRunQuery
 from schema.context import Info
 from schema.contracts import ContractMutation
 from schema.dispute_mutations import DisputeMutation
 from schema.dispute_report import DisputeQuery
 from schema.erasure import ErasureMutation
 from schema.errors import RequestErrorCode
+from schema.evidence import EvidenceMutation, EvidenceQuery
 from schema.exclusions import ExclusionMutation
 from schema.execution import Schema
 from schema.fields import field
@@ -87,7 +89,7 @@ class ErrorCodeEntry:
 
 
 @strawberry.type
-class Query(DisputeQuery, InvariantQuery, SnapshotQuery):
+class Query(BillingRunQuery, DisputeQuery, EvidenceQuery, InvariantQuery, SnapshotQuery):
     @field("The thing with this id; null if there is none, or it is not yours to see.")
     async def node(
         self,
@@ -168,8 +170,10 @@ class Mutation(
     RosterMutation,
     ContractMutation,
     SnapshotMutation,
+    BillingRunMutation,
     InvoiceMutation,
     DisputeMutation,
+    EvidenceMutation,
     ExclusionMutation,
     ErasureMutation,
 ):

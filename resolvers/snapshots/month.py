@@ -29,7 +29,7 @@ from resolvers.loaders.snapshots import IS_BILLED, SNAPSHOT
 from resolvers.principal import Principal
 from resolvers.recording import begin_recording, end_recording
 from resolvers.snapshots.standing import Standing, standings
-from resolvers.snapshots.taking import take_date
+from resolvers.snapshots.taking import take_prepared
 
 SEAL = SnapshotSeal.__table__
 LINE = InvoiceLine.__table__
@@ -97,6 +97,19 @@ async def run_month(
             yield step
 
 
+async def left_to_do(connection: AsyncConnection, now: dt.datetime, month: Month) -> list[OrganizationRow]:
+    """The organizations of which a run would now take, seal or draft anything, or fail to."""
+    found = await standings(connection, now, month.date, month.organization_ids)
+    rows = {one.organization.organization_id: one.organization for one in found}
+    whole = {one.organization.organization_id: one.organization for one in found if not one.waits_until(now)}
+    left = {one.organization.organization_id for one in found if one.problem or one.due(now)}
+    if month.signer:
+        left |= (await _left(connection, _unsealed(), month.date, rows)).keys()
+    if month.invoices:
+        left |= (await _left(connection, _unbilled(), month.date, whole)).keys()
+    return [row for i, row in rows.items() if i in left]
+
+
 # ------------------------------------------------------------------------------------------------- taking
 
 
@@ -105,9 +118,9 @@ async def _take(
 ) -> AsyncIterator[Step]:
     for number, standing in enumerate(found, 1):
         made, failure = 0, standing.problem
-        if due := standing.due(now):
+        if standing.due(now):
             made, failure = await _attempt(
-                run, partial(_take_due, principal=principal, now=now, standing=standing, date=date, due=due)
+                run, partial(_take_due, principal=principal, now=now, standing=standing, date=date)
             )
         yield Step(
             stage=Stage.TAKE,
@@ -127,9 +140,8 @@ async def _take_due(
     now: dt.datetime,
     standing: Standing,
     date: dt.date,
-    due: Sequence[int],
 ) -> int:
-    taken = await take_date(session, principal, now, standing.organization.organization_id, date, due)
+    taken = await take_prepared(session, principal, now, standing, date)
     return len(taken.snapshot_ids)
 
 
