@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import strawberry
 
 from models.errors import NotFound
 from models.organizations import ScopeKind
 from resolvers.loaders.adjustments import AdjustmentKey
 from resolvers.loaders.disputes import DisputeKey
+from resolvers.loaders.evidence import PackKey
 from resolvers.loaders.invoices import InvoiceKey
 from resolvers.loaders.learners import LearnerKey, learners_by_id
 from resolvers.loaders.places import OrganizationRow, ScopeKey, organization_by_slug, organizations_by_id, scopes_by_id
@@ -26,6 +29,7 @@ class OrganizationKey:
 
 
 BILLING = {"BillingSnapshot": 2, "ContractTerm": 2, "Invoice": 2, "InvoiceLine": 3, "Adjustment": 2, "Dispute": 2}
+BILLING |= {"EvidencePack": 2}
 LENGTHS = BILLING | {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6}
 
 
@@ -50,20 +54,20 @@ async def _of_billing(info: Info, kind: str, keys: list[int]) -> Node | None:
     from schema.adjustments import adjustment_by_key
     from schema.contracts import contract_term_by_id
     from schema.disputes import dispute_by_key
+    from schema.evidence import pack_by_key
     from schema.invoices import invoice_by_key, invoice_line_by_key
     from schema.snapshots import snapshot_by_key
 
-    if kind == "BillingSnapshot":
-        return await snapshot_by_key(info, SnapshotKey(*keys))
-    if kind == "ContractTerm":
-        return await contract_term_by_id(info, *keys)
-    if kind == "Adjustment":
-        return await adjustment_by_key(info, AdjustmentKey(*keys))
-    if kind == "Dispute":
-        return await dispute_by_key(info, DisputeKey(*keys))
-    if kind == "InvoiceLine":
-        return await invoice_line_by_key(info, InvoiceKey(*keys[:2]), keys[2])
-    return await invoice_by_key(info, InvoiceKey(*keys))
+    readers: dict[str, Callable[[], Awaitable[Node | None]]] = {
+        "BillingSnapshot": lambda: snapshot_by_key(info, SnapshotKey(*keys)),
+        "ContractTerm": lambda: contract_term_by_id(info, *keys),
+        "Invoice": lambda: invoice_by_key(info, InvoiceKey(*keys)),
+        "InvoiceLine": lambda: invoice_line_by_key(info, InvoiceKey(*keys[:2]), keys[2]),
+        "Adjustment": lambda: adjustment_by_key(info, AdjustmentKey(*keys)),
+        "Dispute": lambda: dispute_by_key(info, DisputeKey(*keys)),
+        "EvidencePack": lambda: pack_by_key(info, PackKey(*keys)),
+    }
+    return await readers[kind]()
 
 
 async def organization_by_id(info: Info, organization_id: int) -> OrganizationRow | None:

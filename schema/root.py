@@ -19,7 +19,6 @@ from resolvers.loaders.places import (
     organizations_total,
 )
 from resolvers.principal import Principal
-from schema.billing_runs import BillingRunMutation, BillingRunQuery
 from schema.context import Info
 from schema.contracts import ContractMutation
 from schema.dispute_mutations import DisputeMutation
@@ -89,7 +88,7 @@ class ErrorCodeEntry:
 
 
 @strawberry.type
-class Query(BillingRunQuery, DisputeQuery, EvidenceQuery, InvariantQuery, SnapshotQuery):
+class Query(DisputeQuery, EvidenceQuery, InvariantQuery, SnapshotQuery):
     @field("The thing with this id; null if there is none, or it is not yours to see.")
     async def node(
         self,
@@ -170,7 +169,6 @@ class Mutation(
     RosterMutation,
     ContractMutation,
     SnapshotMutation,
-    BillingRunMutation,
     InvoiceMutation,
     DisputeMutation,
     EvidenceMutation,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from schema.bridges import CountBridge
     from schema.contracts import ContractTerm
     from schema.drift import SnapshotDifference
+    from schema.evidence import Checkpoint, EvidencePack
     from schema.organizations import Organization
 
 
@@ -284,6 +285,26 @@ class BillingSnapshot(Node, BillingCount):
 
     def _entry(self, row: EntryRow) -> SnapshotEntry:
         return SnapshotEntry(row=row, organization_row=self.organization_row, snapshot_known_at=self.row.known_at)
+
+    @field("The signed checkpoint that sealed it; null while it is not sealed yet.")
+    async def checkpoint(self, info: Info) -> Annotated[Checkpoint, strawberry.lazy("schema.evidence")] | None:
+        from schema.evidence import checkpoint_of
+
+        return await checkpoint_of(info, SnapshotKey(self.row.organization_id, self.row.id))
+
+    @field("The evidence packs about it, the newest first.")
+    async def evidence_packs(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[EvidencePack, strawberry.lazy("schema.evidence")]]:
+        from schema.evidence import packs_page
+
+        page = paging((self.id(), "evidencePacks"), first, after, last, before, int)
+        return await packs_page(info, SnapshotKey(self.row.organization_id, self.row.id), page)
 
     async def _known_at(self, info: Info, known_at: dt.datetime | None) -> dt.datetime:
         context = info.context
