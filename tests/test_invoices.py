@@ -8,14 +8,18 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.access import Role
+from models.cases import LineKey
 from models.errors import BillingError, BillingErrorCode, NotAllowed, NotFound
 from models.events import Deed, Thing
 from models.interval import UTC
 from models.invoices import InvoiceState, LineKind
+from resolvers.disputes.opening import AskedLine, Opening, open_dispute
+from resolvers.disputes.resolving import withdraw
 from resolvers.invoices.challenging import accept_line
 from resolvers.invoices.credits import Credit, credit
 from resolvers.invoices.drafting import draft_invoices
 from resolvers.invoices.issuing import issue, issue_due
+from resolvers.loaders.disputes import DisputeKey
 from resolvers.loaders.events import EventsKey, EventsPage, events_of
 from resolvers.principal import Principal
 from resolvers.recording import begin_recording, end_recording
@@ -355,3 +359,57 @@ async def test_every_deed_leaves_an_event_with_who_when_and_why(database: Databa
     ]
     assert {event.actor for event in events} == {STAFF.name}
     assert events[1].said == "as agreed"
+
+
+# -------------------------------------------------------------------------------------------------- disputes
+
+
+async def disputed_by_one(billed: Billed, invoice_id: int) -> DisputeKey:
+    """One of the people of the first line is disputed."""
+    asked = AskedLine(LineKey(invoice_id, 1), 1)
+    opening = Opening(organization_id=billed.tenant.id, lines=(asked,), reason="he left in July")
+    made = await billed.run(lambda s, now: open_dispute(s, billed.client, None, now, opening))
+    return DisputeKey(billed.tenant.id, made)
+
+
+async def test_only_what_is_disputed_is_held_from_collection(database: Database) -> None:
+    billed = await billed_organization(database)
+    invoice_id = await issued_invoice(billed)
+    await disputed_by_one(billed, invoice_id)
+    figures = (await billed.invoice(invoice_id)).figures
+    assert (figures.due, figures.held, figures.collectable) == (3000, 1000, 2000)
+
+
+async def test_what_is_disputed_may_be_paid_and_is_paid_when_the_dispute_ends(database: Database) -> None:
+    billed = await billed_organization(database)
+    invoice_id = await issued_invoice(billed)
+    key = await disputed_by_one(billed, invoice_id)
+    await billed.paid(invoice_id, 3000)
+    found = await billed.invoice(invoice_id)
+    assert (found.row.state, found.figures.due, found.figures.held) == (InvoiceState.ISSUED, 0, 0)
+    await billed.run(lambda s, now: withdraw(s, billed.client, now, key, "he was there after all"))
+    assert (await billed.invoice(invoice_id)).row.state is InvoiceState.PAID
+
+
+async def test_a_line_in_dispute_is_not_accepted(database: Database) -> None:
+    billed = await billed_organization(database)
+    invoice_id = await issued_invoice(billed)
+    await disputed_by_one(billed, invoice_id)
+    with pytest.raises(BillingError) as problem:
+        await billed.accepted(invoice_id)
+    assert refused(problem) is BillingErrorCode.WRONG_STATE
+
+
+async def test_what_is_credited_by_an_adjustment_is_held_no_longer(database: Database) -> None:
+    """All three are disputed, and one of them turns out to have left."""
+    billed = await billed_organization(database, people=4, licensed=2)
+    learner_id = await billed.tenant.learner(ACTIVE)
+    snapshot = await billed.taken()
+    invoice_id = (await billed.drafted())[0]
+    await billed.issued(invoice_id)
+    opening = Opening(organization_id=billed.tenant.id, lines=(AskedLine(LineKey(invoice_id, 1)),), reason="all left")
+    await billed.run(lambda s, now: open_dispute(s, billed.client, None, now, opening))
+    await billed.tenant.deactivated(learner_id, "2017-08-15")
+    await billed.adjusted(snapshot.id)
+    figures = (await billed.invoice(invoice_id)).figures
+    assert (figures.due, figures.held, figures.collectable) == (2000, 2000, 0)
