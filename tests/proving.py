@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.proofs.bundles import unzipped, zipped
+from models.interval import Bounds, from_microseconds
 from resolvers.evidence.bundles import bundle
 from resolvers.evidence.packs import build_pack
 from resolvers.evidence.sealing import seal
+from resolvers.history import Correction, On, correct_window
+from resolvers.loaders.windows import WindowRow
 from resolvers.recording import begin_recording, end_recording
 from resolvers.snapshots.taking import take_date
 from server.database import Database
@@ -20,7 +21,6 @@ from tests.builders import STAFF, Tenant, organization
 from tests.signers import signer
 
 SEPTEMBER, OCTOBER = dt.date(2017, 9, 1), dt.date(2017, 10, 1)
-Change = Callable[[bytes], bytes]
 
 
 @dataclass
@@ -29,6 +29,8 @@ class Proven:
 
     tenant: Tenant
     signer: KeySigner
+    # Of whom it is learned later that they were not active.
+    mistaken: int
 
     async def take(self, date: dt.date = SEPTEMBER) -> int:
         tenant, now = self.tenant, self.tenant.tick()
@@ -63,22 +65,33 @@ class Proven:
     def rotated(self) -> Proven:
         return replace(self, signer=signer(after=self.signer))
 
+    async def corrected(self) -> None:
+        """Somebody who was counted turns out to have left before."""
+        tenant, now = self.tenant, self.tenant.tick()
+        (row,) = await tenant.window_rows(self.mistaken)
+        given = Correction(
+            who=tenant.who(self.mistaken),
+            scope_id=tenant.id,
+            window=bounds_of(row),
+            reason="the last day was mistyped",
+            end=On(dt.date(2017, 8, 20)),
+        )
+        await tenant.database.run(lambda session: correct_window(session, STAFF, now, given))
+
+
+def bounds_of(row: WindowRow) -> Bounds:
+    edges = (row.from_earliest, row.from_latest, row.to_earliest, row.to_latest)
+    from_earliest, from_latest, to_earliest, to_latest = map(from_microseconds, edges)
+    return Bounds(from_earliest, from_latest, to_earliest, to_latest)
+
 
 async def proven(database: Database, *, key: KeySigner | None = None) -> Proven:
-    """Six who count in September: one has left since, one whose name is a formula, one of whom the start is lost."""
+    """Six who count in September; one of them has left since, and two have names that a spreadsheet would misread."""
     tenant = await organization(database, name="Xtra Lease")
-    for number, active in enumerate(("2017-08-01..", "2017-08-01..2017-09-15", "2017-08-07T05:00Z..", "2017-01-01..")):
+    for number, active in enumerate(("2017-08-01..", "2017-08-01..2017-09-15", "2017-08-07T05:00Z..")):
         await tenant.learner(active, name=f"Learner {number}")
+    mistaken = await tenant.learner("2017-01-01..", name="Learner 3")
     await tenant.learner("2017-08-15..", name="=HYPERLINK(1)")
     await tenant.learner("2017-08-15..", name="'tHooft, Änne")
     await tenant.learner("2017-09-20..", name="Came since")
-    return Proven(tenant, key or signer())
-
-
-def changed(whole: bytes, **changes: Change) -> bytes:
-    """The bundle with files changed; their names with _ for . and -."""
-    files = unzipped(whole)
-    for spelled, change in changes.items():
-        name = next(name for name in files if name.replace(".", "_").replace("-", "_") == spelled)
-        files[name] = change(files[name])
-    return zipped(files)
+    return Proven(tenant, key or signer(), mistaken)
