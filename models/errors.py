@@ -53,7 +53,7 @@ class QuestionErrorCode(Enum):
     EMPTY_RANGE = "The range ends before or where it starts. Swap its ends, or ask about a moment instead."
     DATE_OUT_OF_RANGE = "The date is outside 1900-01-01 through 2199-12-31. Check its year."
     DAY_DOES_NOT_EXIST = "The clocks of the organization's zone skipped this whole day. Ask about its neighbours."
-    RANGE_TOO_LONG = "A daily series takes at most 1,100 days. Ask in several parts."
+    RANGE_TOO_LONG = "A daily series takes at most 1,100 days, a simulation 36 months. Ask in several parts."
     KNOWN_AT_IN_FUTURE = "Nothing is known yet as of a future moment. Leave knownAt out to ask as known now."
     BAD_CURSOR = "The cursor is not one of this list, in this order. Start again without it."
     BAD_PAGE_SIZE = "A page holds 1 to 100 rows. Ask for the next ones with a cursor."

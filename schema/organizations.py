@@ -282,11 +282,11 @@ class Organization(Node, ActivityScope):
             ProductKey | None, strawberry.argument(description="The seats if left out.")
         ] = strawberry.UNSET,
         quantity: Annotated[
-            int | None, strawberry.argument(description="As if so many were licensed; as in the terms if left out.")
+            int | None, strawberry.argument(description="As if so many were licensed; as agreed if left out.")
         ] = strawberry.UNSET,
         unit_price: Annotated[
             MoneyInput | None,
-            strawberry.argument(description="As if this were the price; as in the terms if left out."),
+            strawberry.argument(description="As if this were the price; as agreed if left out."),
         ] = strawberry.UNSET,
         known_at: KnownAt = strawberry.UNSET,
     ) -> Annotated[BillingSimulation, strawberry.lazy("schema.simulation")]:

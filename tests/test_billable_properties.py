@@ -26,15 +26,18 @@ from tests.test_activity_properties import (
     OWN,
     TEAM,
     Asked,
+    Deed,
     Stage,
     Story,
     Told,
+    edges_among,
     moments_of,
     ranges_of,
     stories,
 )
 
 EXCLUSION = 2
+FIRST_OF_OURS = 1_000
 PRODUCTS = (OWN, LIBRARY)
 # By these a bill counts; of the others it is enough that they answer as they do everywhere.
 BILLED_BY = (Predicate.ACTIVE_AT, Predicate.ACTIVE_DURING)
@@ -57,10 +60,22 @@ def _known(told: Told) -> Told:
 
 
 @st.composite
+def of_somebody_uncertain(draw: st.DrawFn, marks: int) -> tuple[Deed, ...]:
+    """Somebody of whom a date is lost, with an exclusion beside it: else such a meeting is rare."""
+    lost = draw(edges_among(marks).filter(lambda edges: edges[:2] != edges[1::-1] or edges[2:] != edges[:1:-1]))
+    known = [draw(edges_among(marks)) for _ in range(draw(st.integers(1, 2)))]
+    told = [Told(FIRST_OF_OURS, OWN, lost)]
+    told += [Told(FIRST_OF_OURS + n, EXCLUSION, edges) for n, edges in enumerate(known, start=1)]
+    return tuple(Deed(LEARNERS[-1], (one,), False) for one in told)
+
+
+@st.composite
 def cases(draw: st.DrawFn) -> tuple[Story, dict[Predicate, list[Asked]]]:
-    story = with_known_exclusions(draw(stories()))
+    story = draw(stories())
+    deeds = (*story.deeds, *draw(of_somebody_uncertain(len(story.marks))))
+    story = with_known_exclusions(replace(story, deeds=deeds))
     spans = {p: moments_of(story) if p is Predicate.ACTIVE_AT else ranges_of(story) for p in Predicate}
-    return story, {p: draw(st.lists(st.sampled_from(s), min_size=4, max_size=8, unique=True)) for p, s in spans.items()}
+    return story, {p: draw(st.lists(st.sampled_from(s), min_size=3, max_size=5, unique=True)) for p, s in spans.items()}
 
 
 def excluded_ticks(oracle: Oracle, known_at: int, learner: int) -> set[int]:
@@ -96,16 +111,7 @@ async def test_who_counts_is_who_is_active_and_not_excluded(
 async def compare(stage: Stage, predicate: Predicate, spans: Sequence[Asked]) -> None:
     oracle, story = stage.oracle, stage.story
     asked = list(product(stage.moments, PRODUCTS, spans))
-    keys = [
-        BillableKey(
-            stage.tenant.id,
-            stage.scopes[scope],
-            stage.scopes[EXCLUSION],
-            *(to_microseconds(edge) for edge in (span.a, span.b)),
-            known_at,
-        )
-        for known_at, scope, span in asked
-    ]
+    keys = [key(stage, scope, span, known_at, excluded_id=stage.scopes[EXCLUSION]) for known_at, scope, span in asked]
     async with stage.tenant.database.reading() as connection:
         rows = await billable(connection, keys, predicate)
         counts = await billable_counts(connection, keys, predicate)
@@ -123,14 +129,20 @@ async def compare(stage: Stage, predicate: Predicate, spans: Sequence[Asked]) ->
     await compare_one_by_one(stage, predicate, keys, found)
 
 
+def key(stage: Stage, scope: int, span: Asked, known_at: int, *, excluded_id: int = 0) -> BillableKey:
+    a, b = to_microseconds(span.a), to_microseconds(span.b)
+    return BillableKey(stage.tenant.id, stage.scopes[scope], excluded_id, a, b, known_at)
+
+
 async def compare_one_by_one(
     stage: Stage, predicate: Predicate, keys: Sequence[BillableKey], found: Sequence[Answers]
 ) -> None:
     """Asked of one learner alone the answer is the same."""
-    of_each = [BillableOneKey(*key, learner) for key in keys for learner in stage.learners]
+    some = slice(None, None, 5)
+    of_each = [BillableOneKey(*key, learner) for key in keys[some] for learner in stage.learners]
     async with stage.tenant.database.reading() as connection:
         alone = await billable_of(connection, of_each, predicate)
-    expected = [answers.get(n) for answers in found for n in LEARNERS]
+    expected = [answers.get(n) for answers in found[some] for n in LEARNERS]
     assert [row and bool(row.certain) for row in alone] == expected
 
 
@@ -144,11 +156,8 @@ async def test_without_exclusions_every_question_is_answered_as_everywhere(
     await stage.tell(story.deeds)
     oracle = stage.oracle
     for predicate, spans in asked.items():
-        cases_ = list(product(stage.moments, (*PRODUCTS, EXCLUSION), spans))
-        keys = [
-            BillableKey(stage.tenant.id, stage.scopes[scope], 0, *map(to_microseconds, (span.a, span.b)), known_at)
-            for known_at, scope, span in cases_
-        ]
+        cases_ = list(product(stage.moments, (*PRODUCTS, EXCLUSION), spans[:2]))
+        keys = [key(stage, scope, span, known_at) for known_at, scope, span in cases_]
         async with database.reading() as connection:
             counts = await billable_counts(connection, keys, predicate)
         for one, count in zip(cases_, counts, strict=True):
