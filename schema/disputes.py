@@ -21,12 +21,14 @@ from resolvers.loaders.disputes import (
     minutes_of_disputes,
 )
 from resolvers.loaders.events import EventsKey
+from resolvers.loaders.evidence import PackKey
 from resolvers.loaders.invoices import CreditRow, InvoiceKey, credits_of_invoices
 from resolvers.loaders.places import OrganizationRow
 from resolvers.loaders.snapshots import SnapshotKey
 from schema.bridges import CountBridge, bridge_from_snapshot
 from schema.context import Info
 from schema.events import Event, events_of_thing, events_paging
+from schema.evidence import EvidencePack, pack_by_key
 from schema.fields import field
 from schema.ids import encode_id
 from schema.invoices import CreditNote, InvoiceLine, invoice_line_by_key
@@ -115,6 +117,12 @@ class Dispute(Node):
     async def bridge(self, info: Info) -> CountBridge | None:
         snapshot = await self.snapshot(info)
         return await bridge_from_snapshot(info, snapshot, None, None) if snapshot else None
+
+    @field("The evidence that was attached last; null while none is.")
+    async def evidence(self, info: Info) -> EvidencePack | None:
+        if self.row.pack_id is None:
+            return None
+        return await pack_by_key(info, PackKey(self.row.organization_id, self.row.pack_id))
 
     @field("What is disputed; nothing in a case that the nightly check opened.")
     async def lines(self, info: Info) -> list[DisputeLine]:

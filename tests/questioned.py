@@ -116,9 +116,11 @@ class Questioned:
     async def told(self, key: DisputeKey) -> list[Told]:
         """Everything that was done to it, in order."""
         table = Event.__table__
-        own = (table.c.thing == Thing.DISPUTE) & (table.c.thing_id == key.dispute_id)
+        own = (table.c.organization_id == key.organization_id) & (table.c.thing_id == key.dispute_id)
         async with self.billed.tenant.database.reading() as connection:
-            rows = await connection.execute(table.select().where(own).order_by(table.c.id))
+            rows = await connection.execute(
+                table.select().where(own, table.c.thing == Thing.DISPUTE).order_by(table.c.id)
+            )
             return [Told(row.deed.name, *(getattr(row, name) for name in Told._fields[1:])) for row in rows]
 
     async def invoice(self) -> Found:

@@ -136,12 +136,14 @@ async def test_a_case_leads_to_the_count_and_to_who_came_and_went_since(database
     key = await bill.opened()
     await bill.billed.tenant.deactivated(bill.learner_id, "2017-09-15")
     query = """query($id: ID!) { node(id: $id) { ... on Dispute {
-      snapshot { date count { exact } } bridge { opening { exact } leftCount closing { exact } }
+      snapshot { date count { exact } } evidence { builtBy snapshot { date } }
+      bridge { opening { exact } leftCount closing { exact } }
     } } }"""
     answer = await ask(database, query, bill.client, id=shown(key))
     assert answer.errors == []
     assert answer.data["node"] == {
         "snapshot": {"date": "2017-09-01", "count": {"exact": 5}},
+        "evidence": {"builtBy": bill.client.name, "snapshot": {"date": "2017-09-01"}},
         "bridge": {"opening": {"exact": 5}, "leftCount": 1, "closing": {"exact": 4}},
     }
 
