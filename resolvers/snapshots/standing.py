@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Column, Date, Select, bindparam, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.batches import as_parameter, asked
 from models.billing import countable_from
@@ -81,7 +81,7 @@ async def standings_of(
     ids = [row.organization_id for row in rows]
     products = await products_of_each(connection, ids)
     terms = await held_terms(connection, ids, FOREVER)
-    taken = await _taken(connection, date, ids)
+    taken = await taken_products(connection, date, ids)
     return [
         _standing(row, date, products[row.organization_id], terms[row.organization_id], taken[row.organization_id])
         for row in rows
@@ -123,7 +123,9 @@ async def billed_on(connection: AsyncConnection, date: dt.date, organization_ids
     return [SnapshotRow(0, *row) for row in await connection.execute(_billed_on(*COLUMNS), parameters)]
 
 
-async def _taken(connection: AsyncConnection, date: dt.date, organization_ids: Sequence[int]) -> Mapping[int, set[int]]:
+async def taken_products(
+    connection: AsyncConnection | AsyncSession, date: dt.date, organization_ids: Sequence[int]
+) -> Mapping[int, set[int]]:
     found: dict[int, set[int]] = {organization_id: set() for organization_id in organization_ids}
     parameters = {"keys": as_parameter((i,) for i in organization_ids), "date": date}
     statement = _billed_on(SNAPSHOT.c.organization_id, SNAPSHOT.c.product_id)
