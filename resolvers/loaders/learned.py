@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.batches import as_parameter, asked
@@ -56,20 +56,16 @@ def _acts_about() -> Select[Any]:
     about = and_(
         BELIEF.c.organization_id == keys.c.organization_id,
         BELIEF.c.learner_id == keys.c.learner_id,
-        or_(*(BELIEF.c.scope_id == keys.c[name] for name in ("organization_id", "scope_id", "other_scope_id"))),
+        BELIEF.c.scope_id.in_([keys.c.organization_id, keys.c.scope_id, keys.c.other_scope_id]),
         BELIEF.c.recorded_at > keys.c.after,
         BELIEF.c.recorded_at <= keys.c.until,
     )
-    act = and_(ACT.c.organization_id == BELIEF.c.organization_id, ACT.c.recorded_at == BELIEF.c.recorded_at)
-    return (
-        select(keys.c.place, ACT.c.recorded_at, ACT.c.actor, ACT.c.source, ACT.c.reason)
-        .select_from(keys)
-        .join(BELIEF, about)
-        .join(ACT, act)
-        # An act may hold several beliefs of one person.
-        .distinct()
-        .order_by(keys.c.place, ACT.c.recorded_at)
-    )
+    # An act may hold several beliefs of one person. Told apart from acts, so that SQLite begins with the beliefs.
+    beliefs = select(keys.c.place, BELIEF.c.organization_id, BELIEF.c.recorded_at).select_from(keys).join(BELIEF, about)
+    told = beliefs.distinct().subquery("told")
+    act = and_(ACT.c.organization_id == told.c.organization_id, ACT.c.recorded_at == told.c.recorded_at)
+    columns = (told.c.place, ACT.c.recorded_at, ACT.c.actor, ACT.c.source, ACT.c.reason)
+    return select(*columns).join_from(told, ACT, act).order_by(told.c.place, told.c.recorded_at)
 
 
 def last_turn(acts: Sequence[Learned], answers: Sequence[S]) -> Learned | None:
