@@ -15,11 +15,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.access import Role
+from models.cases import DisputeOutcome, LineKey
 from models.errors import DomainError
 from models.interval import DAY
 from models.invoices import LineKind
+from resolvers.disputes.opening import AskedLine, Opening, open_dispute
+from resolvers.disputes.resolving import Resolution, resolve, withdraw
 from resolvers.invariants import INVARIANTS, findings
 from resolvers.invoices.issuing import issue
+from resolvers.loaders.disputes import DisputeKey
 from resolvers.principal import Principal
 from server.database import Database
 from tests.asking import ask
@@ -46,6 +50,7 @@ class Clerk:
     snapshots: list[int] = field(default_factory=list)
     invoices: list[int] = field(default_factory=list)
     adjustments: list[int] = field(default_factory=list)
+    disputes: list[int] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
 
     async def draft(self, number: int) -> None:
@@ -97,6 +102,21 @@ class Clerk:
         invoice_id = await self.billed.approved_uncertain(pick(self.snapshots, number), 1 + number % 2)
         self.invoices += [invoice_id] if invoice_id not in self.invoices else []
 
+    async def dispute(self, number: int) -> None:
+        asked = AskedLine(LineKey(pick(self.invoices, number), 1), 1 + number % 2)
+        opening = Opening(organization_id=self.billed.tenant.id, lines=(asked,), reason="he had left")
+        opened = await self.billed.run(lambda s, now: open_dispute(s, self.billed.client, None, now, opening))
+        self.disputes.append(opened)
+
+    async def uphold(self, number: int) -> None:
+        key = DisputeKey(self.billed.tenant.id, pick(self.disputes, number))
+        upheld = Resolution(outcome=DisputeOutcome.UPHELD, reason="he had")
+        await self.billed.run(lambda s, now: resolve(s, STAFF, now, key, upheld, self.billed.new_key()))
+
+    async def withdraw(self, number: int) -> None:
+        key = DisputeKey(self.billed.tenant.id, pick(self.disputes, number))
+        await self.billed.run(lambda s, now: withdraw(s, self.billed.client, now, key, "he had not"))
+
 
 class NothingToPick(Exception):
     pass
@@ -113,7 +133,9 @@ ACTS: dict[str, Callable[[Clerk, int], Awaitable[None]]] = {
 }
 # Without shrinking: a shorter tale that fails takes minutes to find.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
-TALES = st.lists(st.tuples(st.sampled_from(sorted(ACTS)), st.integers(0, 9)), min_size=8, max_size=20)
+OFTEN = ("issue", "pay", "pay_all", "adjust", "approve", "approve_uncertain", "dispute", "uphold")
+CHOICES = st.sampled_from([*sorted(ACTS), *OFTEN, *OFTEN])
+TALES = st.lists(st.tuples(CHOICES, st.integers(0, 3)), min_size=10, max_size=20)
 
 
 @given(tale=TALES)
