@@ -435,6 +435,15 @@ async def test_all_that_is_left_to_pay_decided_away_settles_the_invoice(database
     assert (await bill.invoice()).row.state is InvoiceState.PAID
 
 
+async def test_what_was_paid_while_it_was_disputed_settles_the_invoice_once_it_is_decided(database: Database) -> None:
+    bill = await questioned_bill(database)
+    key = await bill.opened(2)
+    await bill.billed.paid(bill.invoice_id, 3000)
+    assert (await bill.invoice()).row.state is InvoiceState.ISSUED
+    await bill.resolved(key, DisputeOutcome.REJECTED)
+    assert (await bill.invoice()).row.state is InvoiceState.PAID
+
+
 async def test_a_withdrawn_case_credits_nothing_and_holds_nothing(database: Database) -> None:
     bill = await questioned_bill(database)
     key = await bill.opened()
