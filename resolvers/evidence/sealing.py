@@ -122,6 +122,7 @@ async def counted_pages(
 ) -> AsyncIterator[Sequence[CountedRow]]:
     """Everybody who was counted, in the order in which they are sealed, a page at a time."""
     parameters = {"organization_id": organization_id, "snapshot_id": snapshot_id, "after": BEFORE_ANY_LEARNER}
+    parameters["most"] = PAGE_ENTRIES
     while True:
         page = (await connection.execute(_page_of_entries(), parameters)).all()
         if page:
@@ -134,13 +135,13 @@ async def counted_pages(
 @cache
 def _page_of_entries() -> Select[Any]:
     learner_id, *bounds, certain = (ENTRY.c[name] for name in CountedRow._fields)
-    names = ("organization_id", "snapshot_id", "after")
-    organization_id, snapshot_id, after = (bindparam(name, type_=BigInteger) for name in names)
+    names = ("organization_id", "snapshot_id", "after", "most")
+    organization_id, snapshot_id, after, most = (bindparam(name, type_=BigInteger) for name in names)
     return (
         select(learner_id, *(type_coerce(bound, BigInteger) for bound in bounds), certain)
         .where(ENTRY.c.organization_id == organization_id, ENTRY.c.snapshot_id == snapshot_id, learner_id > after)
         .order_by(learner_id)
-        .limit(PAGE_ENTRIES)
+        .limit(most)
     )
 
 
