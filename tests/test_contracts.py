@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from dataclasses import replace
 from typing import Any
@@ -209,6 +210,15 @@ async def test_the_same_again_answers_with_the_same_term_and_leaves_no_row(datab
         "450 at USD 12.50, AT_CUTOFF, 2017-07-01 through 2017-12-31",
     )
     assert (events[3].after, events[3].said, events[3].actor) == (None, "a typing error", "Sam of support")
+
+
+async def test_of_twenty_who_agree_at_once_on_one_product_one_does(database: Database) -> None:
+    tenant = await organization(database)
+    made = await asyncio.gather(*(tenant.term("2017-01-01..", 400 + n) for n in range(20)), return_exceptions=True)
+    refused = [one for one in made if isinstance(one, BillingError)]
+    assert [one.code for one in refused] == [BillingErrorCode.TERM_OVERLAPS] * 19
+    async with database.reading() as connection:
+        assert len((await held_terms(connection, [tenant.id], tenant.now))[tenant.id]) == 1
 
 
 async def test_a_withdrawn_term_leaves_room_and_is_not_amended(database: Database) -> None:
