@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any
 
@@ -92,15 +93,23 @@ def test_every_operation_says_what_it_is_for() -> None:
     assert all(operation.title and operation.description for operation in OPERATIONS.values())
 
 
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "CorrectAWindow"])
+def runs_as_it_is(operation: Operation) -> bool:
+    """Not if it takes an id that another operation shows, whose place is empty in what it offers."""
+    return '""' not in json.dumps(operation.variables)
+
+
+@pytest.mark.parametrize("name", [name for name, operation in OPERATIONS.items() if runs_as_it_is(operation)])
 async def test_each_operation_runs_with_the_variables_it_offers(demo: Database, name: str) -> None:
     for before in BEFORE.get(name, ()):
         refusals_of(await run(demo, OPERATIONS[before]))
-    assert refusals_of(await run(demo, OPERATIONS[name])) == []
+    refused = [error["code"] for error in refusals_of(await run(demo, OPERATIONS[name]))]
+    assert refused == REFUSED.get(name, [])
 
 
 # A deactivation needs somebody active: the operations of this folder are meant to be run in their order.
 BEFORE = {"Deactivate": ["Activate"], "MoveTeam": ["Activate"]}
+# Nobody of the demo is excluded from billing.
+REFUSED = {"BillingExclusionEnd": ["NOT_EXCLUDED"]}
 
 
 async def run(database: Database, operation: Operation, principal: Principal | None = None) -> Answer:
