@@ -31,7 +31,7 @@ from server.database import Database
 from tests.builders import STAFF, Tenant, organization
 
 FIRST, DAYS = dt.date(2017, 6, 1), 150
-LEARNERS, ROUNDS, CORRECTIONS_A_ROUND = 40, 6, 200
+LEARNERS, ROUNDS, CORRECTIONS_A_ROUND = 40, 4, 250
 DATES = [dt.date(2017, 8, 1), dt.date(2017, 9, 1), dt.date(2017, 10, 1)]
 
 
@@ -110,7 +110,7 @@ async def teller(database: Database, seed: int) -> Teller:
 
 
 async def test_no_late_correction_changes_what_was_counted_as_known_then(database: Database) -> None:
-    """Over a thousand corrections on each database; all past counts are asked again after every two hundred."""
+    """Over a thousand corrections on each database; all past counts are asked again after every 250 of them."""
     story = await teller(database, 1)
     await story.tell(100)
     taken: list[SnapshotRow] = []
