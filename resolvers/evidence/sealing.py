@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, bindparam, exists, insert, select, type_coerce
+from sqlalchemy import BigInteger, Integer, Select, bindparam, exists, insert, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.batches import as_parameter, asked
@@ -138,7 +138,7 @@ def _page_of_entries() -> Select[Any]:
     names = ("organization_id", "snapshot_id", "after", "most")
     organization_id, snapshot_id, after, most = (bindparam(name, type_=BigInteger) for name in names)
     return (
-        select(learner_id, *(type_coerce(bound, BigInteger) for bound in bounds), certain)
+        select(learner_id, *(type_coerce(bound, BigInteger) for bound in bounds), type_coerce(certain, Integer))
         .where(ENTRY.c.organization_id == organization_id, ENTRY.c.snapshot_id == snapshot_id, learner_id > after)
         .order_by(learner_id)
         .limit(most)
