@@ -14,7 +14,7 @@ from server.database import Database
 from server.worker import Worker
 from tests.asking import NOW, ask
 from tests.months import client, clients
-from tests.test_month import contents
+from tests.test_roster import contents
 
 RUN = """
 mutation($input: BillingSnapshotRunInput!, $first: Int = 50, $after: String) { billingSnapshotRun(input: $input) {

@@ -53,7 +53,7 @@ FIGURES = """SELECT date, measure, licensed, count_least, count_most, excluded, 
 
 async def test_many_callers_make_what_one_alone_makes(sqlite_database: Database, postgresql_database: Database) -> None:
     """The same clients on both databases: on one a single run, on the other many at once."""
-    frozen = []
+    frozen: list[list[tuple[str, ...]]] = []
     for database, callers in ((sqlite_database, 1), (postgresql_database, CALLERS)):
         await clients(database, 3)
         await asyncio.gather(*(whole_month(database) for _ in range(callers)))
@@ -68,10 +68,9 @@ async def test_two_workers_and_many_callers_at_once_do_nothing_twice(database: D
     many = await clients(database, 4)
     workers = [Worker(database, SIGNER, lambda: FEBRUARY) for _ in range(2)]
     date = dt.date(2026, 2, 1)
-    callers = [whole_month(database, date=date, now=FEBRUARY) for _ in range(CALLERS)]
-    ended, *_ = await asyncio.gather(
-        asyncio.gather(*(worker.work_off() for worker in workers)), *callers, return_exceptions=False
-    )
+    callers = asyncio.gather(*(whole_month(database, date=date, now=FEBRUARY) for _ in range(CALLERS)))
+    ended, runs = await asyncio.gather(asyncio.gather(*(worker.work_off() for worker in workers)), callers)
+    assert [step.failure for steps in runs for step in steps if step.failure] == []
     months = Counter(one.key for of_one in ended for one in of_one if one.key.kind is TaskKind.TAKE_MONTH)
     assert months == dict.fromkeys(months, 1)
     assert len(months) == len(many)
