@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from asyncio import to_thread
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
+from typer.testing import CliRunner
 
 from models.access import Role
 from models.contracts import Measure
@@ -17,6 +20,7 @@ from resolvers.principal import Principal
 from resolvers.snapshots.month import Month, Stage, run_month
 from resolvers.snapshots.previewing import ProductPreview, preview
 from resolvers.snapshots.standing import standings
+from server.cli import app
 from server.database import Database
 from tests.billing import Billed
 from tests.builders import STAFF, organization
@@ -247,3 +251,54 @@ async def test_only_staff_run_the_month(database: Database) -> None:
 async def test_a_date_that_no_calendar_reaches_is_refused_before_anything_is_done(database: Database) -> None:
     with pytest.raises(DateOutOfRange):
         await anext(run_month(database.reading, database.run, STAFF, LATER, Month(date=dt.date(1017, 9, 1))))
+
+
+# ----------------------------------------------------------------------------------------------- commands
+
+
+def command(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *words: str) -> tuple[int, str]:
+    """Its exit code, and what it printed."""
+    monkeypatch.setenv("COUNTERSIGN_DATABASE_URL", database.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("COUNTERSIGN_SIGNING_KEYS", str(tmp_path / "keys"))
+    result = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    return result.exit_code, result.output
+
+
+async def test_the_command_shows_who_is_over_first_and_ends_with_an_error_if_anybody_failed(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _, over, bad = [await client(sqlite_database, people=people, licensed=4) for people in (3, 9, 5)]
+    code, said_dry = await to_thread(
+        command, sqlite_database, monkeypatch, tmp_path, "billing-month", "2017-09-01", "--dry-run"
+    )
+    assert code == 0
+    first = next(line for line in said_dry.splitlines() if "Seats" in line or "library" in line)
+    assert [cell.strip() for cell in first.split("│")[2:6]] == ["Seats", "9", "4", "5"]
+    assert over.tenant.id
+    change = text("UPDATE billing_zone SET zone = 'Mars/Olympus' WHERE organization_id = :id")
+    await sqlite_database.run(lambda session: session.execute(change, {"id": bad.tenant.id}))
+    code, told = await to_thread(command, sqlite_database, monkeypatch, tmp_path, "billing-month", "2017-09-01")
+    assert code == 1
+    assert "4 snapshots taken, 0 sealed, 2 invoices drafted." in told
+    assert "failed: ZoneInfoNotFoundError" in told
+
+
+async def test_the_drift_command_lists_person_by_person_and_fails_only_where_history_was_changed(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    billed = await client(sqlite_database)
+    ann = await billed.tenant.learner(active="2017-01-01..", name="Ann")
+    await whole_month(sqlite_database)
+    assert (await to_thread(command, sqlite_database, monkeypatch, tmp_path, "drift"))[0] == 0
+    billed.tenant.now = LATER
+    await billed.tenant.deactivated(ann, "2017-08-15")
+    code, told = await to_thread(command, sqlite_database, monkeypatch, tmp_path, "drift", "--open-cases")
+    assert code == 0
+    assert "Billed for 2017-09-01: 6; known now: 5." in told
+    assert "Ann: in the snapshot, and not counted as now known" in told
+    assert "1 cases opened" in told
+    forge = text("DELETE FROM former_activity_window")
+    await unguarded(sqlite_database, lambda session: session.execute(forge))
+    code, told = await to_thread(command, sqlite_database, monkeypatch, tmp_path, "drift")
+    assert code == 1
+    assert "History as known then no longer gives what was billed." in told

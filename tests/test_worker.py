@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -36,7 +39,8 @@ from resolvers.tasks.leasing import (
 )
 from resolvers.tasks.planning import plan
 from server.database import Database
-from server.worker import Worker
+from server.settings import Settings
+from server.worker import Worker, working
 from tests.billing import billed_organization
 from tests.builders import organization
 from tests.months import SIGNER, client
@@ -334,3 +338,22 @@ async def test_a_worker_that_was_told_to_stop_begins_nothing_more(database: Data
     assert await one.work_off() == []
     await one.work()
     assert await count(database, "billing_snapshot") == 0
+
+
+async def test_beside_a_server_it_works_in_a_thread_and_ends_when_the_server_does(sqlite_database: Database) -> None:
+    await client(sqlite_database)
+    url = sqlite_database.url.render_as_string(hide_password=False)
+    settings = Settings.model_validate({"database_url": url})
+    before = threading.active_count()
+    with working(settings, SIGNER, Clock(FEBRUARY), stop_seconds=30) as stopping:
+        while await count(sqlite_database, "billing_snapshot") < 2:
+            await asyncio.sleep(0)
+        stopping()
+    assert "worker" not in {thread.name for thread in threading.enumerate()}
+    assert threading.active_count() <= before + 1
+
+
+def test_a_server_without_a_worker_starts_none(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'none.db'}"
+    with working(Settings.model_validate({"database_url": url, "worker": False}), None, Clock(FEBRUARY), 1):
+        assert "worker" not in {thread.name for thread in threading.enumerate()}

@@ -38,6 +38,7 @@ from server.worker import Worker
 console = Console(highlight=False, soft_wrap=True)
 OPERATOR = Principal(name="Command line", role=Role.STAFF, origin="command line")
 FAILED = 1
+MADE = {Stage.TAKE: "snapshots taken", Stage.SEAL: "sealed", Stage.DRAFT: "invoices drafted"}
 
 Slugs = Annotated[
     list[str] | None, typer.Option("--organization", help="The slug of one organization; may be repeated; or all.")
@@ -45,7 +46,9 @@ Slugs = Annotated[
 
 
 def billing_month(
-    date: Annotated[dt.datetime, typer.Argument(formats=["%Y-%m-%d"], help="The date of the bill, as 2017-09-01.")],
+    date: Annotated[
+        dt.datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="DATE", help="The date of the bill, as 2017-09-01.")
+    ],
     organization: Slugs = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what it would take; write nothing.")] = False,
     no_invoices: Annotated[bool, typer.Option("--no-invoices", help="Draft no invoices.")] = False,
@@ -91,8 +94,9 @@ async def _run(database: Database, now: dt.datetime, month: Month) -> list[Step]
         async for step in run_month(database.reading, database.run, OPERATOR, now, month):
             shown.reached(step)
             failed += [step] if step.failure else []
-    for stage, made in shown.made.items():
-        console.print(f"{stage.value}: {made:,}")
+    console.print(f"{', '.join(f'{shown.made.get(stage, 0):,} {words}' for stage, words in MADE.items())}.")
+    if month.signer is None:
+        console.print("Nothing is sealed: there is no signing key. Make one: python3 -m server keys new")
     return failed
 
 
