@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import errno
 import os
 import socket
@@ -14,7 +13,6 @@ from rich.console import Console
 from server.demo.preparing import prepare_demo, welcome
 from server.serving import serve as serve_on
 from server.settings import LOCAL_FOLDER, Settings, variable
-from server.signing import load_signer, make_key, passphrase_of
 
 console = Console(highlight=False)
 
@@ -37,8 +35,6 @@ def demo(port: Port = None, host: Host = None) -> None:
     settings = chosen(host, port)
     # The port first, so that nobody waits for data that then cannot be served.
     listening(settings.host, settings.port).close()
-    if load_signer(settings) is None:
-        make_key(settings.signing_keys, passphrase_of(settings), dt.datetime.now(dt.UTC))
     secrets = prepare_demo(settings, console)
     for line in welcome(public_address(settings), secrets):
         console.print(line, soft_wrap=True)
