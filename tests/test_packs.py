@@ -36,6 +36,7 @@ from server.signing import SigningKeyError, make_key, newest_signer, public_keys
 from tests.builders import STAFF, organization
 from tests.proving import OCTOBER, SEPTEMBER, Proven, proven
 from tests.signers import signer
+from tests.visitors import visiting
 
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 
@@ -404,3 +405,15 @@ def test_the_commands_make_list_and_show_keys_and_never_the_passphrase(tmp_path:
     assert newest is not None
     assert all(key.public_key in run("keys", "public") for key in newest.lineage)
     assert "open sesame" not in run("settings")
+
+
+# --- from the server to the verifier ---
+
+
+async def test_what_the_server_sends_is_what_the_verifier_takes(database: Database) -> None:
+    client = await proven(database)
+    pack = encode_id("EvidencePack", client.tenant.id, await client.build(await client.take()))
+    async with visiting(database) as support:
+        answer = await support.get(f"/exports/packs/{pack}.zip")
+    assert answer.status_code == 200
+    assert all(one.holds for one in verify(unzipped(answer.content), [client.signer.key_id]))
