@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
 from types import FrameType
 
 import structlog
@@ -13,7 +12,7 @@ from server.app import create_app, utc_now
 from server.readiness import Readiness, prepare_database
 from server.settings import Settings
 from server.signing import load_signer
-from server.worker import working
+from server.worker import Beside, working
 
 log = structlog.get_logger()
 
@@ -23,7 +22,7 @@ STOP_SECONDS = 10
 class Server(uvicorn.Server):
     """Says that it is not ready before it stops listening, so that nothing more is sent here."""
 
-    def __init__(self, app: Starlette, settings: Settings, stopping: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, app: Starlette, settings: Settings, beside: Beside | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -36,13 +35,19 @@ class Server(uvicorn.Server):
             )
         )
         self._readiness: Readiness = app.state.readiness
-        # What else has to be told that the end has come.
-        self._stopping = stopping
+        self._beside = beside
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._readiness.stopping = True
-        self._stopping()
+        if self._beside:
+            self._beside.stop()
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """The worker ends within it: after it uvicorn raises the signal again, which ends the process."""
+        await super().shutdown(sockets)
+        if self._beside:
+            await asyncio.to_thread(self._beside.end)
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:
@@ -52,5 +57,5 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     if signer is None:
         log.warning("evidence.unsigned", reason="there is no signing key: python3 -m server keys new makes one")
     app = create_app(settings, signer=signer)
-    with working(settings, signer, utc_now, STOP_SECONDS) as stopping:
-        Server(app, settings, stopping).run(sockets=[listener])
+    with working(settings, signer, utc_now, STOP_SECONDS) as beside:
+        Server(app, settings, beside).run(sockets=[listener])

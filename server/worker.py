@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 
 import structlog
 
@@ -83,31 +82,47 @@ def _tell(ended: Ended) -> None:
 # ----------------------------------------------------------------------------------- beside a server
 
 
-@contextmanager
-def working(
-    settings: Settings, signer: Signer | None, clock: Clock, stop_seconds: float
-) -> Iterator[Callable[[], None]]:
-    """A worker beside a server, in a thread: what it computes must not keep requests waiting. Gives what stops it.
+class Beside:
+    """A worker in a thread of its own: what it computes must not keep requests waiting."""
 
-    At the end it finishes the task that it is doing. One that takes longer than that is broken off: its transaction is
-    rolled back, and another worker takes it over when its lease has run out.
-    """
+    def __init__(self, worker: Worker, database: Database, stop_seconds: float) -> None:
+        self._worker, self._loop, self._stop_seconds = worker, asyncio.new_event_loop(), stop_seconds
+        self._task = self._loop.create_task(_work(worker, database))
+        self._thread = threading.Thread(target=_run, args=(self._loop, self._task), name="worker", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Tells it to begin no other task."""
+        self._tell(self._worker.stop)
+
+    def end(self) -> None:
+        """Waits for the task that it is doing. One that takes too long is broken off: its transaction is rolled back,
+        and another worker takes it over when its lease has run out.
+        """
+        self.stop()
+        self._thread.join(self._stop_seconds)
+        self._tell(self._task.cancel)
+        self._thread.join(BREAK_OFF_SECONDS)
+
+    def _tell(self, what: Callable[[], object]) -> None:
+        """A thread that has ended needs to be told nothing."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(what)
+
+
+@contextmanager
+def working(settings: Settings, signer: Signer | None, clock: Clock, stop_seconds: float) -> Iterator[Beside | None]:
+    """A worker beside a server, if the settings want one there."""
     if not settings.worker:
-        yield lambda: None
+        yield None
         return
     # A database of its own: its statements may take as long as they need.
     database = Database.open(settings.database_url, statement_timeout_seconds=NO_HURRY_SECONDS)
-    worker, loop = Worker(database, signer, clock), asyncio.new_event_loop()
-    task = loop.create_task(_work(worker, database))
-    thread = threading.Thread(target=_run, args=(loop, task), name="worker", daemon=True)
-    thread.start()
+    beside = Beside(Worker(database, signer, clock), database, stop_seconds)
     try:
-        yield partial(_tell_loop, loop, worker.stop)
+        yield beside
     finally:
-        _tell_loop(loop, worker.stop)
-        thread.join(stop_seconds)
-        _tell_loop(loop, task.cancel)
-        thread.join(BREAK_OFF_SECONDS)
+        beside.end()
 
 
 async def _work(worker: Worker, database: Database) -> None:
@@ -120,9 +135,3 @@ async def _work(worker: Worker, database: Database) -> None:
 def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
     with asyncio.Runner(loop_factory=lambda: loop) as runner, suppress(asyncio.CancelledError):
         runner.get_loop().run_until_complete(task)
-
-
-def _tell_loop(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
-    """From another thread; one that has ended needs to be told nothing."""
-    with suppress(RuntimeError):
-        loop.call_soon_threadsafe(what)

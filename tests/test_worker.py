@@ -343,11 +343,12 @@ async def test_beside_a_server_it_works_in_a_thread_and_ends_when_the_server_doe
     await client(sqlite_database)
     url = sqlite_database.url.render_as_string(hide_password=False)
     settings = Settings.model_validate({"database_url": url})
-    with working(settings, SIGNER, Clock(FEBRUARY), stop_seconds=30) as stopping:
+    with working(settings, SIGNER, Clock(FEBRUARY), stop_seconds=30) as beside:
         while await count(sqlite_database, "billing_snapshot") < 2:
             pass
-        stopping()
-    assert "worker" not in {thread.name for thread in threading.enumerate()}
+        assert beside is not None
+        beside.end()
+        assert "worker" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_server_without_a_worker_starts_none(tmp_path: Path) -> None:
