@@ -14,6 +14,10 @@ T = TypeVar("T")
 Reading = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 
+class Outrun(Exception):
+    """Another writer was first, with what this step was about to write: run again, the step will find it."""
+
+
 class Writing(Protocol):
     """Runs one step in one transaction, again as a whole if another writer was in its way."""
 

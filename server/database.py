@@ -26,6 +26,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from resolvers.database import Outrun
+
 MIGRATIONS = Path(__file__).resolve().parent.parent / "models" / "migrations"
 CONNECTIONS = 10
 BUSY_TIMEOUT_SECONDS = 10
@@ -93,7 +95,7 @@ class Database:
         for attempt in range(1, ATTEMPTS):
             try:
                 return await self._once(step)
-            except DBAPIError as problem:
+            except (DBAPIError, Outrun) as problem:
                 if not is_conflict(problem):
                     raise
             await asyncio.sleep(_pause_seconds(attempt))
@@ -118,8 +120,10 @@ class Database:
         await self._writer.dispose()
 
 
-def is_conflict(problem: DBAPIError) -> bool:
+def is_conflict(problem: DBAPIError | Outrun) -> bool:
     """Whether another writer was in the way, so that the same transaction may well succeed the next time."""
+    if isinstance(problem, Outrun):
+        return True
     if isinstance(problem.orig, sqlite3.Error):
         # The low byte is the kind: SQLITE_BUSY_SNAPSHOT and its like are SQLITE_BUSY too.
         return getattr(problem.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.evidence import SigningKey
 from models.proofs.canonical import moment_of, moment_text
 from models.proofs.statements import PublicKey
+from resolvers.database import Outrun
 from resolvers.evidence.signing import Signer
 
 KEY = SigningKey.__table__
@@ -18,8 +20,13 @@ async def ensure_key(session: AsyncSession, signer: Signer) -> None:
     wanted = {key.key_id: key for key in signer.lineage}
     known = set(await session.scalars(select(KEY.c.id).where(KEY.c.id.in_(wanted))))
     new = [_row(key) for key_id, key in wanted.items() if key_id not in known]
-    if new:
+    if not new:
+        return
+    try:
         await session.execute(insert(KEY), new)
+    except IntegrityError as problem:
+        # All organizations share these rows, so that no organization's lock keeps two first signatures apart.
+        raise Outrun from problem
 
 
 def _row(key: PublicKey) -> dict[str, object]:
