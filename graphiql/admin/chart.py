@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 WIDTH, HEIGHT, MARGIN = 640, 96, 6
@@ -30,16 +30,25 @@ class Chart:
     lowest: int
     highest: int
     peak_day: str
+    # How high the licensed number lies, and how far across the day that is marked; None where there is none.
+    licensed_y: float | None = None
+    marked_x: float | None = None
     width: int = WIDTH
     height: int = HEIGHT
 
 
-def chart_of(days: Sequence[Day], peak_day: str) -> Chart:
+def chart_of(days: Sequence[Day], peak_day: str, licensed: int | None = None, marked: str | None = None) -> Chart:
     lowest, highest = min(day["active"]["min"] for day in days), max(day["active"]["max"] for day in days)
-    least = [_point(n, len(days), day["active"]["min"], lowest, highest) for n, day in enumerate(days)]
-    most = [_point(n, len(days), day["active"]["max"], lowest, highest) for n, day in enumerate(days)]
+    bottom, top = (min(lowest, licensed), max(highest, licensed)) if licensed is not None else (lowest, highest)
+    least = [_point(n, len(days), day["active"]["min"], bottom, top) for n, day in enumerate(days)]
+    most = [_point(n, len(days), day["active"]["max"], bottom, top) for n, day in enumerate(days)]
     area = _points([*most, *reversed(least)]) if most != least else ""
-    return Chart(_points(least), area, days[0]["day"], days[-1]["day"], lowest, highest, peak_day)
+    chart = Chart(_points(least), area, days[0]["day"], days[-1]["day"], lowest, highest, peak_day)
+    return replace(
+        chart,
+        licensed_y=_point(0, len(days), licensed, bottom, top)[1] if licensed is not None else None,
+        marked_x=next((x for day, (x, _) in zip(days, least, strict=True) if day["day"] == marked), None),
+    )
 
 
 def _point(place: int, places: int, value: int, lowest: int, highest: int) -> tuple[float, float]:

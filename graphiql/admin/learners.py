@@ -30,6 +30,7 @@ class Window(TypedDict):
 
 
 class Learner(TypedDict):
+    id: str
     name: str | None
     email: str | None
     externalId: str | None
@@ -242,6 +243,7 @@ def _row(edge: Edge) -> dict[str, object]:
     learner, window = edge["node"], edge["window"]
     return {
         **{name: learner[name] or "" for name in ("name", "email", "externalId", "department")},
+        "id": learner["id"],
         "dates": (window["activatedOn"], window["deactivatedOn"], window["lastActiveOn"]) if window else (None,) * 3,
         "certain": edge["certain"],
         "quality": QUALITIES[window["quality"]] if window else "",

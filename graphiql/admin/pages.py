@@ -23,6 +23,7 @@ from urllib.parse import quote, urlencode
 from starlette.datastructures import QueryParams
 
 from graphiql.operations import JSON, Operation
+from models.access import Role
 from resolvers.principal import Principal
 
 Variables = dict[str, JSON]
@@ -77,6 +78,8 @@ class Deed:
 
     operation: str
     mutation: str
+    # Whether it only looks, as a dry run does: then the page is shown with what was seen.
+    looks: bool = False
 
 
 Form = Mapping[str, str]
@@ -88,6 +91,8 @@ class Page:
     path: ClassVar[str]
     operation: ClassVar[str]
     template: ClassVar[str]
+    # Its entry in the navigation.
+    section: ClassVar[str] = "organizations"
     # By the name in a form's field `deed`.
     deeds: ClassVar[Mapping[str, Deed]] = {}
 
@@ -95,6 +100,8 @@ class Page:
         self.visit = visit
         # What was typed into a form that was refused, to be shown in it again.
         self.sent: Form = {}
+        # What a deed that only looks has seen.
+        self.seen: Mapping[str, object] = {}
 
     def deed_variables(self, deed: str, form: Form) -> Variables:
         """The variables of a deed's operation, from what was typed. Raises BadAddress."""
@@ -102,7 +109,33 @@ class Page:
 
     def after(self, deed: str, payload: Mapping[str, object]) -> str:
         """Where the browser goes once a deed is done: a path of ours. The page itself unless it says otherwise."""
+        return self.here
+
+    @property
+    def here(self) -> str:
+        """The address of this visit, to which the page's forms are sent."""
         return link(self.address_of_page, dict(self.visit.query))
+
+    def elsewhere(self, data: Mapping[str, object]) -> str | None:
+        """A fuller address of what was asked for, to which the browser is sent; None to show the page."""
+        return None
+
+    def typed_into(self, deed: str, field: str, otherwise: str = "") -> str:
+        """What a field of a form shows: what was typed into it before it was refused."""
+        return self.sent.get(field, otherwise) if self.sent.get("deed") == deed else otherwise
+
+    def key(self, deed: str) -> str:
+        """The idempotency key of a form: the same again after a refusal."""
+        return self.typed_into(deed, "key") or new_key()
+
+    @property
+    def is_staff(self) -> bool:
+        return self.visit.principal.is_staff
+
+    @property
+    def speaks_for_the_client(self) -> bool:
+        """Whether the visitor may accept and dispute what is billed."""
+        return self.visit.principal.role in (Role.STAFF, Role.ORGANIZATION)
 
     @property
     def address_of_page(self) -> str:
@@ -182,6 +215,26 @@ def status_of(refusals: Sequence[Refusal]) -> int:
 def clean(text: str) -> str:
     """What a person can have typed: no control characters, which are in no name and which databases refuse."""
     return "".join(c for c in text[:LONGEST_TEXT] if c.isprintable()).strip()
+
+
+def text_of(form: Form, field: str) -> str:
+    """What was typed into a form. It is cut nowhere: the API says what is too long."""
+    return form.get(field, "").replace("\r\n", "\n").strip()
+
+
+def whole_number(form: Form, field: str, what: str) -> int:
+    typed = text_of(form, field).replace(",", "")
+    if not re.fullmatch(r"-?\d{1,9}", typed):
+        raise BadAddress(f"{what} must be a whole number; {typed or 'nothing'} was typed.")
+    return int(typed)
+
+
+def amount_of(form: Form) -> Variables:
+    """The fields `amount` and `currency` of a form, as the API takes money."""
+    typed = text_of(form, "amount").replace(",", "")
+    if not re.fullmatch(r"-?\d{1,15}(?:\.\d{1,6})?", typed):
+        raise BadAddress(f"The amount must be a number such as 12.50; {typed or 'nothing'} was typed.")
+    return {"amount": typed, "currency": text_of(form, "currency").upper()}
 
 
 def present(**values: JSON) -> Variables:

@@ -12,6 +12,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from graphiql.admin.billing_month import BillingMonthPage
+from graphiql.admin.client_billing import ClientBillingPage
+from graphiql.admin.dispute_list import DisputesPage
+from graphiql.admin.dispute_report import DisputeReportPage
+from graphiql.admin.disputes import DisputePage
+from graphiql.admin.invoices import InvoicePage
+from graphiql.admin.learner import LearnerPage
 from graphiql.admin.learners import LearnersPage
 from graphiql.admin.organizations import OrganizationsPage
 from graphiql.admin.pages import (
@@ -27,10 +34,17 @@ from graphiql.admin.pages import (
     refusals_of_payload,
     status_of,
 )
+from graphiql.admin.snapshots import SnapshotPage
+from graphiql.admin.wording import FILTERS
 from graphiql.operations import Operation
 
 ReadForm = Callable[[Request], Awaitable[Form]]
-PAGES: tuple[type[Page], ...] = (OrganizationsPage, LearnersPage)
+PAGES: tuple[type[Page], ...] = (
+    *(OrganizationsPage, LearnersPage, LearnerPage),
+    *(BillingMonthPage, ClientBillingPage, SnapshotPage, InvoicePage),
+    # The report's address is not that of a dispute.
+    *(DisputesPage, DisputeReportPage, DisputePage),
+)
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self' data:; "
@@ -42,6 +56,7 @@ HEADERS = {
     # The pages are about people.
     "Cache-Control": "no-store",
 }
+NOT_THERE = Refusal("There is no such thing that you may see.", "NOT_FOUND")
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -49,6 +64,7 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+TEMPLATES.filters.update(FILTERS)
 
 
 def admin_routes(
@@ -116,14 +132,20 @@ class _Endpoint:
         data, refusals = await self._run(operation, variables, request)
         payload: Mapping[str, object] = (data or {}).get(deed.mutation) or {}  # type: ignore[assignment]
         refusals += refusals_of_payload(payload)
+        if deed.looks and not refusals:
+            page.seen = payload
         return refusals or page.after(name, payload)
 
     async def _show(self, page: Page, request: Request, refused: Sequence[Refusal]) -> Response:
         data, variables, refusals = await self._answer(page, request)
         refusals = [*refused, *refusals]
-        shown = {"principal": page.visit.principal, "refusals": refusals}
+        shown = {"principal": page.visit.principal, "section": page.section}
         if data is None or not page.is_found(data):
-            return _rendered("refused.html", shown, status_of(refusals))
+            refusals = refusals or [NOT_THERE]
+            return _rendered("refused.html", shown | {"refusals": refusals}, status_of(refusals))
+        if request.method == "GET" and not refusals and (address := page.elsewhere(data)):
+            return RedirectResponse(address, 303, headers=HEADERS)
+        shown["refusals"] = refusals
         shown |= {"page": page, "data": data, "explorer": explorer_link(self._operation.name, variables)}
         return _rendered(page.template, shown | dict(page.content(data)), status_of(refusals))
 
