@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Row, case, insert, select, true, type_coerce, update
+from sqlalchemy import BigInteger, Row, bindparam, case, insert, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from models.activity import UncertainWindow
 from models.base import Instant
@@ -41,7 +43,7 @@ class Recording:
 
 async def begin_recording(session: AsyncSession, organization_id: int, now: dt.datetime) -> Recording:
     """Takes the organization's next recorded time, which is also its lock: it is later than any given out before."""
-    recording = await _begin_recording(session, organization_id, now, true())
+    recording = await _begin_recording(session, organization_id, now)
     if recording is None:
         raise NotFound("organization")
     return recording
@@ -51,25 +53,30 @@ async def begin_recording_unchanged(
     session: AsyncSession, organization_id: int, now: dt.datetime, recorded_through_us: int
 ) -> Recording | None:
     """The same, if nothing was recorded since what was read at that time (microseconds); None otherwise."""
-    unchanged = type_coerce(OrganizationClock.__table__.c.recorded_at, BigInteger) == recorded_through_us
-    return await _begin_recording(session, organization_id, now, unchanged)
+    return await _begin_recording(session, organization_id, now, recorded_through_us)
 
 
 async def _begin_recording(
-    session: AsyncSession, organization_id: int, now: dt.datetime, condition: ColumnElement[bool]
+    session: AsyncSession, organization_id: int, now: dt.datetime, unchanged_since_us: int | None = None
 ) -> Recording | None:
-    clock = OrganizationClock.__table__
-    following = case(
-        (clock.c.recorded_at >= now, type_coerce(clock.c.recorded_at, BigInteger) + 1), else_=type_coerce(now, Instant)
-    )
-    taken = await session.execute(
-        update(clock)
-        .where(clock.c.organization_id == organization_id, condition)
-        .values(recorded_at=following)
-        .returning(clock.c.recorded_at)
-    )
+    parameters = {"organization": organization_id, "now": now}
+    if unchanged_since_us is not None:
+        parameters["unchanged_since"] = unchanged_since_us
+    connection = await session.connection()
+    taken = await connection.execute(_next_time(unchanged=unchanged_since_us is not None), parameters)
     recorded_at = taken.scalar_one_or_none()
     return None if recorded_at is None else Recording(session, organization_id, recorded_at, Keys(recorded_at))
+
+
+@lru_cache
+def _next_time(*, unchanged: bool) -> ReturningUpdate[Any]:
+    """Built once, since every act begins with it."""
+    clock, now = OrganizationClock.__table__, bindparam("now", type_=Instant)
+    following = case((clock.c.recorded_at >= now, type_coerce(clock.c.recorded_at, BigInteger) + 1), else_=now)
+    taken = update(clock).where(clock.c.organization_id == bindparam("organization", type_=BigInteger))
+    if unchanged:
+        taken = taken.where(type_coerce(clock.c.recorded_at, BigInteger) == bindparam("unchanged_since"))
+    return taken.values(recorded_at=following).returning(clock.c.recorded_at)
 
 
 async def end_recording(recording: Recording) -> None:

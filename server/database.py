@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from resolvers.database import Outrun
+from server.sqlite import OneTripDriver
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "models" / "migrations"
 CONNECTIONS = 10
@@ -37,8 +38,8 @@ ATTEMPTS = 25
 LONGEST_PAUSE_SECONDS = 0.5
 # PostgreSQL: serialization failure, deadlock.
 WORTH_RETRYING = {"40001", "40P01"}
-# How many SQLite instructions run between two looks at the clock: well under a millisecond.
-INSTRUCTIONS_BETWEEN_LOOKS = 10_000
+# How many SQLite instructions run between two looks at the clock: some milliseconds.
+INSTRUCTIONS_BETWEEN_LOOKS = 100_000
 
 T = TypeVar("T")
 
@@ -193,6 +194,7 @@ def _sqlite_engine(url: URL, statement_timeout_seconds: float, *, writes: bool, 
     """The writer is one connection, so writers queue in order here instead of waking each other at the file's lock."""
     engine = create_async_engine(
         url,
+        module=OneTripDriver(),
         pool_size=1 if writes else CONNECTIONS,
         max_overflow=0,
         pool_timeout=WRITER_QUEUE_SECONDS,

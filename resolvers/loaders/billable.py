@@ -7,6 +7,7 @@ simulations count them, drift and bridges compare them; so that none of these ca
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
@@ -109,21 +110,34 @@ async def billable_of(
     return [found.get(place) for place in range(len(keys))]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """What need not be looked at when entries are frozen."""
+
+    # Nothing that was known only formerly can be known now.
+    as_known_now: bool
+    has_lost_dates: bool
+
+
 async def freeze_entries(
-    connection: AsyncConnection, snapshot_id: int, key: BillableKey, predicate: Predicate
+    connection: AsyncConnection, snapshot_id: int, key: BillableKey, predicate: Predicate, present: Present
 ) -> Count:
     """Writes everybody who counts as entries of a snapshot. Gives how many they are."""
     parameters = {"place": snapshot_id, **key._asdict()}
     excluding = key.excluded_id != 0
-    exactly = await connection.execute(_freeze_exactly(predicate, excluding=excluding), parameters)
+    freeze_exactly = _freeze_exactly(predicate, excluding=excluding, formerly=not present.as_known_now)
+    exactly = await connection.execute(freeze_exactly, parameters)
+    if not present.has_lost_dates:
+        return Count(exactly.rowcount, exactly.rowcount)
     uncertainly = await connection.execute(_freeze_uncertainly(predicate, excluding=excluding), parameters)
     certain = [row.certain for row in uncertainly]
     return Count(exactly.rowcount + sum(certain), exactly.rowcount + len(certain))
 
 
 @lru_cache
-def _freeze_exactly(predicate: Predicate, *, excluding: bool) -> Insert:
-    return _freeze(known_exactly(predicate, _the_key(excluding=excluding)))
+def _freeze_exactly(predicate: Predicate, *, excluding: bool, formerly: bool) -> Insert:
+    windows = (CURRENT, FORMER) if formerly else (CURRENT,)
+    return _freeze(known_exactly(predicate, _the_key(excluding=excluding), windows))
 
 
 @lru_cache
@@ -190,13 +204,11 @@ def _count_of_everybody(predicate: Predicate) -> Select[Any]:
 # ---------------------------------------------------------------------------------------------- exact windows
 
 
-def known_exactly(predicate: Predicate, keys: CTE) -> Select[Any]:
+def known_exactly(predicate: Predicate, keys: CTE, windows: Sequence[FromClause] = (CURRENT, FORMER)) -> Select[Any]:
     """Who counts by a window of which both ends are known, in the order of COLUMNS."""
-    current, former = (_exact(window, predicate, keys) for window in (CURRENT, FORMER))
-    if predicate.once_a_learner:
-        both = current.union_all(former).subquery("exact")
-        return select(*both.c)
-    return _latest_of_each(current.union_all(former).subquery("exact"))
+    first, *others = (_exact(window, predicate, keys) for window in windows)
+    rows = (first.union_all(*others) if others else first).subquery("exact")
+    return select(*rows.c) if predicate.once_a_learner else _latest_of_each(rows)
 
 
 def _exact(window: FromClause, predicate: Predicate, keys: CTE) -> Select[Any]:

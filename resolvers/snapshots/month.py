@@ -119,9 +119,7 @@ async def _take(
     for number, standing in enumerate(found, 1):
         made, failure = 0, standing.problem
         if standing.due(now):
-            made, failure = await _attempt(
-                run, partial(_take_due, principal=principal, now=now, standing=standing, date=date)
-            )
+            made, failure = await _attempt(run, _Taking(principal, now, standing, date))
         yield Step(
             stage=Stage.TAKE,
             number=number,
@@ -134,15 +132,28 @@ async def _take(
         )
 
 
-async def _take_due(
-    session: AsyncSession, principal: Principal, now: dt.datetime, standing: Standing, date: dt.date
-) -> int:
-    """Who was quicker is found before the organization's lock is asked for: many at once would only queue for it."""
-    organization_id = standing.organization.organization_id
-    taken = await taken_products(session, date, [organization_id])
-    if taken[organization_id].issuperset(standing.due(now)):
-        return 0
-    return len((await take_prepared(session, principal, now, standing, date)).snapshot_ids)
+@dataclass
+class _Taking:
+    """One organization's snapshots, as a step that may be run again."""
+
+    principal: Principal
+    now: dt.datetime
+    standing: Standing
+    date: dt.date
+    attempts: int = 0
+
+    async def __call__(self, session: AsyncSession) -> int:
+        """Once somebody was in the way, whether they did it is found before asking for the organization's lock: many
+        at once would only queue for it."""
+        self.attempts += 1
+        if self.attempts > 1 and await self._is_taken(session):
+            return 0
+        return len((await take_prepared(session, self.principal, self.now, self.standing, self.date)).snapshot_ids)
+
+    async def _is_taken(self, session: AsyncSession) -> bool:
+        organization_id = self.standing.organization.organization_id
+        taken = await taken_products(session, self.date, [organization_id])
+        return taken[organization_id].issuperset(self.standing.due(self.now))
 
 
 async def _attempt(run: Writing, step: Callable[[AsyncSession], Awaitable[int]]) -> tuple[int, Exception | None]:

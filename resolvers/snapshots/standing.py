@@ -6,7 +6,7 @@ Asked of all organizations at once: the run, its dry run, the worker and the pro
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,6 +21,7 @@ from models.interval import FOREVER
 from resolvers.loaders.places import OrganizationRow, OrganizationsPage, organizations_by_id, organizations_page
 from resolvers.loaders.snapshots import COLUMNS, IS_BILLED, SNAPSHOT, SnapshotRow
 from resolvers.loaders.terms import held_terms
+from resolvers.loaders.windows import UNCERTAIN
 from resolvers.snapshots.products import Products, products_of_each
 
 EVERYBODY = OrganizationsPage(limit=2**31 - 1)
@@ -35,6 +36,8 @@ class ProductStanding:
     measure: Measure
     countable_from: dt.datetime
     is_taken: bool
+    # Whether anybody has, or had, a window there that lost a date.
+    has_lost_dates: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,25 +85,33 @@ async def standings_of(
     products = await products_of_each(connection, ids)
     terms = await held_terms(connection, ids, FOREVER)
     taken = await taken_products(connection, date, ids)
-    return [
-        _standing(row, date, products[row.organization_id], terms[row.organization_id], taken[row.organization_id])
-        for row in rows
-    ]
+    lost = await _scopes_with_lost_dates(connection, ids)
+    return [_standing(row, date, products[row.organization_id], terms, taken, lost) for row in rows]
 
 
 def _standing(
-    row: OrganizationRow, date: dt.date, products: Products, terms: Iterable[Term], taken: set[int]
+    row: OrganizationRow,
+    date: dt.date,
+    products: Products,
+    terms: Mapping[int, Sequence[Term]],
+    taken: Mapping[int, set[int]],
+    lost: Mapping[int, set[int]],
 ) -> Standing:
-    known = list(terms)
+    own = row.organization_id
     try:
-        of_each = tuple(_product(row, date, one, term_on(known, one, date), one in taken) for one in products.ids)
+        of_each = tuple(
+            _product(
+                row, date, term_on(terms[own], i, date), i, is_taken=i in taken[own], has_lost_dates=i in lost[own]
+            )
+            for i in products.ids
+        )
     except Exception as problem:  # bad data of one organization, told with its name
         return Standing(organization=row, excluded_id=products.excluded_id, products=(), problem=problem)
     return Standing(organization=row, excluded_id=products.excluded_id, products=of_each)
 
 
 def _product(
-    row: OrganizationRow, date: dt.date, product_id: int, term: Term | None, is_taken: bool
+    row: OrganizationRow, date: dt.date, term: Term | None, product_id: int, *, is_taken: bool, has_lost_dates: bool
 ) -> ProductStanding:
     measure = measure_of(term)
     return ProductStanding(
@@ -109,7 +120,24 @@ def _product(
         measure=measure,
         countable_from=countable_from(measure, date, row.calendar),
         is_taken=is_taken,
+        has_lost_dates=has_lost_dates,
     )
+
+
+async def _scopes_with_lost_dates(
+    connection: AsyncConnection, organization_ids: Sequence[int]
+) -> Mapping[int, set[int]]:
+    keys = asked("keys", "organization_id")
+    found: dict[int, set[int]] = {organization_id: set() for organization_id in organization_ids}
+    rows = await connection.execute(
+        select(UNCERTAIN.c.organization_id, UNCERTAIN.c.scope_id)
+        .where(UNCERTAIN.c.organization_id.in_(select(keys.c.organization_id)))
+        .distinct(),
+        {"keys": as_parameter((i,) for i in organization_ids)},
+    )
+    for organization_id, scope_id in rows:
+        found[organization_id].add(scope_id)
+    return found
 
 
 def measure_of(term: Term | None) -> Measure:

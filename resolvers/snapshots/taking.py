@@ -17,7 +17,7 @@ from models.contracts import Measure, Term, term_on
 from models.errors import BillingError, BillingErrorCode
 from models.interval import BillingCalendar
 from resolvers.activity import must_be_past, sane_day
-from resolvers.loaders.billable import freeze_entries
+from resolvers.loaders.billable import Present, freeze_entries
 from resolvers.loaders.places import organizations_by_id
 from resolvers.loaders.terms import held_terms
 from resolvers.loaders.windows import Count
@@ -27,7 +27,7 @@ from resolvers.snapshots.counting import Span, ToCount, counted
 from resolvers.snapshots.products import products_of
 from resolvers.snapshots.standing import Standing, measure_of, standings_of
 
-SNAPSHOT = BillingSnapshot.__table__
+ADD_SNAPSHOT = insert(BillingSnapshot.__table__)
 ENTRY = SnapshotEntry.__table__
 
 
@@ -95,7 +95,7 @@ async def inquire(
     as_known = known_at or recording.recorded_at
     term = term_on((await held_terms(session, [organization_id], as_known))[organization_id], inquiry.product_id, date)
     taking = _Taking(recording, principal, now, date, as_known, await _calendar(recording), products.excluded_id)
-    plan = _plan(taking, inquiry.product_id, term, inquiry.measure)
+    plan = _plan(taking, inquiry.product_id, term, inquiry.measure or measure_of(term), has_lost_dates=True)
     await _take(taking, SnapshotKind.INQUIRY, [plan])
     await end_recording(recording)
     return plan.snapshot_id
@@ -125,7 +125,11 @@ async def _take_standing(
     wanted = [one for one in standing.products if product_ids is None or one.product_id in product_ids]
     calendar, excluded_id = standing.organization.calendar, standing.excluded_id
     taking = _Taking(recording, principal, now, date, recording.recorded_at, calendar, excluded_id)
-    plans = [_plan(taking, one.product_id, one.term, None) for one in wanted if not one.is_taken]
+    plans = [
+        _plan(taking, one.product_id, one.term, one.measure, has_lost_dates=one.has_lost_dates)
+        for one in wanted
+        if not one.is_taken
+    ]
     await _take(taking, SnapshotKind.BILLING, plans)
     await end_recording(recording)
     return Taken(tuple(plan.snapshot_id for plan in plans), len(wanted) - len(plans))
@@ -155,6 +159,7 @@ class _Plan:
     term: Term | None
     measure: Measure
     to_count: ToCount
+    has_lost_dates: bool
     # Of a peak the count of its first day; of others it is known once the entries are written.
     peak: Count | None = None
 
@@ -163,10 +168,9 @@ class _Plan:
         return self.to_count.spans[0]
 
 
-def _plan(taking: _Taking, product_id: int, term: Term | None, measure: Measure | None) -> _Plan:
-    chosen = measure or measure_of(term)
-    _refuse_the_future(taking, chosen)
-    by_measure = counted_by(chosen, taking.date, taking.calendar)
+def _plan(taking: _Taking, product_id: int, term: Term | None, measure: Measure, *, has_lost_dates: bool) -> _Plan:
+    _refuse_the_future(taking, measure)
+    by_measure = counted_by(measure, taking.date, taking.calendar)
     to_count = ToCount(
         organization_id=taking.recording.organization_id,
         product_id=product_id,
@@ -175,7 +179,7 @@ def _plan(taking: _Taking, product_id: int, term: Term | None, measure: Measure 
         spans=by_measure.spans,
         known_at=taking.known_at,
     )
-    return _Plan(taking.recording.keys.take(), term, chosen, to_count)
+    return _Plan(taking.recording.keys.take(), term, measure, to_count, has_lost_dates)
 
 
 def _refuse_the_future(taking: _Taking, measure: Measure) -> None:
@@ -193,13 +197,18 @@ async def _take(taking: _Taking, kind: SnapshotKind, plans: Sequence[_Plan]) -> 
         return
     settled = await _settle_peaks(taking, plans)
     connection = await taking.recording.session.connection()
-    counts = [
-        await freeze_entries(connection, one.snapshot_id, one.to_count.key(one.span), one.to_count.predicate)
-        for one in settled
-    ]
+    counts = [await _freeze(taking, plan) for plan in settled]
     excluded = await _excluded(taking, settled)
     rows = [_row(taking, kind, plan, counts[n], excluded[n]) for n, plan in enumerate(settled)]
-    await connection.execute(insert(SNAPSHOT), rows)
+    await connection.execute(ADD_SNAPSHOT, rows)
+
+
+async def _freeze(taking: _Taking, plan: _Plan) -> Count:
+    connection = await taking.recording.session.connection()
+    as_known_now = taking.known_at == taking.recording.recorded_at
+    present = Present(as_known_now=as_known_now, has_lost_dates=plan.has_lost_dates)
+    key = plan.to_count.key(plan.span)
+    return await freeze_entries(connection, plan.snapshot_id, key, plan.to_count.predicate, present)
 
 
 async def _settle_peaks(taking: _Taking, plans: Sequence[_Plan]) -> list[_Plan]:

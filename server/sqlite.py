@@ -1,0 +1,104 @@
+"""SQLite's driver, asked once a statement.
+
+aiosqlite keeps each connection in a thread of its own. SQLAlchemy's adapter goes there four times for each statement:
+to make a cursor, to execute, to fetch and to close. A trip takes longer than most of our statements, so here it is one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import aiosqlite
+from sqlalchemy.dialects.sqlite.aiosqlite import (
+    AsyncAdapt_aiosqlite_connection,
+    AsyncAdapt_aiosqlite_cursor,
+    AsyncAdapt_aiosqlite_dbapi,
+)
+from sqlalchemy.util.concurrency import await_
+
+
+class Executed(NamedTuple):
+    """All that is ever asked of a cursor, brought along from its thread."""
+
+    rows: list[Any]
+    description: Any = None
+    rowcount: int = -1
+    lastrowid: int | None = None
+
+
+class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
+    """Has all rows of a statement once it was executed; nothing of it stays open."""
+
+    __slots__ = ("_executed",)
+
+    def __init__(self, adapt_connection: AsyncAdapt_aiosqlite_connection) -> None:
+        self._adapt_connection = adapt_connection
+        self._connection = adapt_connection._connection
+        self._rows = deque()
+        self._executed = Executed([])
+
+    @property
+    def description(self) -> Any:
+        return self._executed.description
+
+    @property
+    def rowcount(self) -> int:
+        return self._executed.rowcount
+
+    @property
+    def lastrowid(self) -> Any:
+        return self._executed.lastrowid
+
+    def close(self) -> None:
+        self._rows.clear()
+
+    async def _async_soft_close(self) -> None:
+        """There is nothing to close."""
+
+    def execute(self, operation: str, parameters: Any = None) -> None:
+        self._do(lambda own: own.execute(operation, () if parameters is None else parameters))
+
+    def executemany(self, operation: str, seq_of_parameters: Any) -> None:
+        self._do(lambda own: own.executemany(operation, seq_of_parameters))
+
+    def _do(self, act: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> None:
+        try:
+            self._executed = await_(self._trip(act))
+        except Exception as problem:  # the adapter raises it as SQLAlchemy's own
+            self._adapt_connection._handle_exception(problem)
+        self._rows = deque(self._executed.rows)
+
+    async def _trip(self, act: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> Executed:
+        driver: Any = self._connection
+        async with self._adapt_connection._execute_mutex:
+            executed: Executed = await driver._execute(_execute, driver, act)
+            return executed
+
+
+def _execute(driver: Any, act: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> Executed:
+    """In the connection's own thread."""
+    cursor = act(driver._conn)
+    try:
+        rows = cursor.fetchall() if cursor.description else []
+        return Executed(rows, cursor.description, cursor.rowcount, cursor.lastrowid)
+    finally:
+        cursor.close()
+
+
+class OneTripConnection(AsyncAdapt_aiosqlite_connection):
+    __slots__ = ()
+    _cursor_cls = OneTripCursor  # type: ignore[assignment]  # declared for the one class alone
+
+
+class OneTripDriver(AsyncAdapt_aiosqlite_dbapi):
+    """What an engine takes as its `module`."""
+
+    def __init__(self) -> None:
+        super().__init__(aiosqlite, sqlite3)
+
+    def connect(self, *arguments: Any, **options: Any) -> OneTripConnection:
+        connection = super().connect(*arguments, **options)
+        return OneTripConnection(self, connection._connection)
