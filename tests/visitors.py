@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 import httpx
 
 from models.access import Role
+from resolvers.evidence.signing import Signer
 from resolvers.principal import Principal
 from resolvers.tokens import issue_token
 from server.app import create_app
@@ -27,10 +28,12 @@ def administrator(organization_id: int) -> Principal:
 
 
 @asynccontextmanager
-async def visiting(database: Database, principal: Principal | None = SUPPORT) -> AsyncIterator[httpx.AsyncClient]:
+async def visiting(
+    database: Database, principal: Principal | None = SUPPORT, *, signer: Signer | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody who is signed in; nobody in particular for None."""
     settings = Settings.model_validate({"database_url": database.url.render_as_string(hide_password=False)})
-    app = create_app(settings, clock=lambda: TODAY)
+    app = create_app(settings, clock=lambda: TODAY, signer=signer)
     headers = {}
     if principal is not None:
         issued = await database.run(lambda session: issue_token(session, TODAY, principal))

@@ -120,7 +120,7 @@ class _Endpoint:
         return await self._show(page, request, done)
 
     async def _do(self, page: Page, request: Request) -> str | list[Refusal]:
-        """Where to go once it is done, or why it was refused."""
+        """Where to go once it is done, or why it was refused; nothing of either where it only looked."""
         name = page.sent.get("deed", "")
         if name not in self._deeds:
             return [Refusal("This form does nothing that is known here. Open the page again.", "BAD_ADDRESS")]
@@ -132,8 +132,9 @@ class _Endpoint:
         data, refusals = await self._run(operation, variables, request)
         payload: Mapping[str, object] = (data or {}).get(deed.mutation) or {}  # type: ignore[assignment]
         refusals += refusals_of_payload(payload)
-        if deed.looks and not refusals:
-            page.seen = payload
+        if deed.looks:
+            page.seen = {} if refusals else payload
+            return refusals
         return refusals or page.after(name, payload)
 
     async def _show(self, page: Page, request: Request, refused: Sequence[Refusal]) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypedDict
@@ -55,6 +56,9 @@ STATES = {
 }
 
 
+NAMED_STATE = re.compile(rf"\b(?:{'|'.join(STATES)})\b")
+
+
 def money(value: Money | None) -> str:
     return f"{Decimal(value['amount']):,} {value['currency']}" if value else "–"
 
@@ -100,6 +104,11 @@ def words_of(value: str) -> str:
     return value.replace("_", " ").lower()
 
 
+def told(text: str | None) -> str:
+    """What an event says, with states as people read them."""
+    return NAMED_STATE.sub(lambda found: STATES[found[0]][0], text or "")
+
+
 def measure(value: str) -> str:
     return MEASURES.get(value, words_of(value))
 
@@ -109,5 +118,5 @@ def people(number: int) -> str:
 
 
 FILTERS: Mapping[str, object] = {
-    one.__name__: one for one in (money, monies, bounds, at, day, state, words_of, measure, people)
+    one.__name__: one for one in (money, monies, bounds, at, day, state, words_of, told, measure, people)
 }

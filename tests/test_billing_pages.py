@@ -1,0 +1,404 @@
+"""Bills, disputes and evidence on pages: settled by both sides, and nobody sees or does what is not theirs."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from graphiql.admin.routes import PAGES
+from graphiql.operations import load_operations
+from models.access import Role
+from server.database import Database
+from tests.desks import Desk, administrator_of, desks
+from tests.visitors import table
+
+MONTH = "/admin/billing?date=2017-09-01"
+XTRA, BAPTIST = "/admin/organizations/xtra-lease/billing", "/admin/organizations/baptist-health-plan/billing"
+REASON = "403 people were active at the cutoff. The 391 are active weeks later."
+
+
+async def disputed(desk: Desk, **typed: str) -> str:
+    """A case about the three people of Xtra Lease; answers with what its page says."""
+    await desk.open(XTRA)
+    await desk.follow("XTRA-LEASE-0001")
+    return await desk.press("Open a dispute", reason="We count 391, not 403.", **typed)
+
+
+# ------------------------------------------------------------------------------------------------ the story
+
+
+async def test_a_dispute_is_opened_looked_at_and_rejected_on_pages_alone(demo: Database) -> None:
+    olga = await administrator_of(demo, "xtra-lease")
+    async with desks(demo, olga) as (support, client):
+        assert "Billing of 2017-10-01" in await client.open("/admin/billing")
+        await client.open(MONTH)
+        said = await client.follow("403")
+        assert "Active at the billing cutoff of 2017-09-01 (00:00 America/Chicago" in said
+        assert "403 people, with the dates as known then" in said
+        assert "the same number, the same people" in said
+        await client.follow("Dispute it")
+        said = await client.press("Open a dispute", reason="We count 391, not 403.")
+        assert "Dispute XTRA-LEASE-D-0001 evidence ready" in said
+        assert "counted for 2017-09-01 403 joined since + 16 left since − 28 counted now = 391" in said
+        assert "at stake 37.50 USD not asked for now 37.50 USD" in said
+
+        assert "37.50 USD" in await support.open("/admin/disputes")
+        await support.follow("XTRA-LEASE-D-0001")
+        await support.press("Assign", assignee="Sam of support")
+        await support.press("Set the deadline", respondBy="2026-02-20")
+        await support.press("Add the time", minutes="2", done="Read the letter")
+        await support.press("Send to the client", text="Please look at the list.")
+        assert "with the client" in await client.open(str(client.page.url))
+        await client.press("Send", text="We did.")
+        await support.open(str(support.page.url))
+        said = await support.follow("Reject: the bill was right")
+        assert "This credits nothing" in said
+        said = await support.press("Reject it", reason=REASON, minutes="1")
+        assert "rejected" in said
+        assert "minutes spent 3" in said
+        assert REASON in await client.open(str(client.page.url))
+        await support.press("Close the case")
+        assert "closed rejected" in support.said
+        said = await support.open("/admin/disputes/report")
+        assert "minutes saved 597–897" in said
+
+
+@pytest.mark.parametrize(
+    ("choice", "credited", "preview", "button", "collectable"),
+    [
+        ("Uphold: the client was right", "", "This credits 37.50 USD", "Uphold it", "0.00 USD"),
+        ("Uphold in part", "2", "This credits 25.00 USD", "Uphold it in part", "12.50 USD"),
+    ],
+)
+async def test_what_a_decision_would_credit_is_shown_before_and_credited_then(
+    demo: Database, choice: str, credited: str, preview: str, button: str, collectable: str
+) -> None:
+    async with desks(demo) as (support,):
+        await disputed(support)
+        await support.follow(choice)
+        if credited:
+            await support.press("Show what that does", credited_1=credited)
+        assert preview in support.said
+        before = await support.client.get(XTRA)
+        assert "XTRA-LEASE-C" not in before.text
+        await support.press(button, reason="They were test accounts.")
+        assert preview.removeprefix("This credits ") in support.said
+        await support.open(XTRA)
+        assert f"to collect {collectable}" in await support.follow("XTRA-LEASE-0001")
+
+
+async def test_the_client_can_let_its_dispute_go(demo: Database) -> None:
+    async with desks(demo, await administrator_of(demo, "xtra-lease")) as (_, client):
+        await disputed(client, quantity="1")
+        assert "at stake 12.50 USD" in client.said
+        assert "withdrawn" in await client.press("Withdraw the dispute", reason="The list explains it.")
+
+
+async def test_evidence_is_built_and_downloaded_in_four_forms(demo: Database) -> None:
+    async with desks(demo, await administrator_of(demo, "xtra-lease")) as (_, client):
+        await client.open(MONTH)
+        await client.follow("403")
+        assert "No evidence pack was built yet" in client.said
+        await client.press("Build an evidence pack")
+        assert "Sealed by signed checkpoint" in client.said
+        found = {words: await client.client.get(client.links[words]) for words in ("PDF", "Excel", "Signed bundle")}
+        csv = await client.client.get(client.links["CSV"])
+    assert found["PDF"].content.startswith(b"%PDF-")
+    assert found["Excel"].content.startswith(b"PK")
+    assert zipfile.ZipFile(io.BytesIO(found["Signed bundle"].content)).testzip() is None
+    assert "2017-09-01" in csv.text
+
+
+async def test_a_month_is_previewed_and_then_taken(demo: Database) -> None:
+    async with desks(demo) as (support,):
+        said = await support.open("/admin/billing?date=2017-11-01")
+        assert "Nothing was counted for a bill of 2017-11-01 yet." in said
+        assert "0 of 3 clients are taken" in said
+        said = await support.press("Preview what would be taken")
+        assert "Nothing was written." in said
+        assert "0 of 3 clients are taken" in said
+        said = await support.press("Take the month of 2017-11-01")
+        assert "3 of 3 clients are taken" in said
+        rows = [[" ".join(cell.split()) for cell in row] for row in table(support.page)]
+        assert [rows[0][n] for n in (0, 2, 3, 4, 5)] == ["Baptist Health Plan", "244", "240", "4", "60.00 USD"]
+        assert "BAPTIST-HEALTH-PLAN-0003 draft" in rows[0][6]
+
+
+async def test_an_invoice_goes_its_way_from_the_draft_to_the_payment(demo: Database) -> None:
+    olga = await administrator_of(demo, "baptist-health-plan")
+    async with desks(demo, olga) as (support, client):
+        await support.open(BAPTIST)
+        await support.press("Count, seal and draft", date="2017-11-01")
+        number = "BAPTIST-HEALTH-PLAN-0003"
+        assert number not in await client.open(BAPTIST)
+        await support.follow(number)
+        assert "the client does not see it yet" in support.said
+        assert "The names may be challenged until" in await support.press("Open the challenge window", days="5")
+        refused = await support.press("Issue the invoice", 400)
+        assert "The client may challenge BAPTIST-HEALTH-PLAN-0003 before 2026-02-16 05:00 UTC" in refused
+        await client.open(BAPTIST)
+        await client.follow(number)
+        assert "it cannot be disputed any more" in await client.press("Accept it")
+        assert "Open a dispute" not in client.buttons
+        await support.press("Issue the invoice")
+        assert "due 60.00 USD" in support.said
+        refused = await support.press("Record the payment", 400, amount="60.01", reference="Bank 114")
+        assert "that is due on BAPTIST-HEALTH-PLAN-0003" in refused
+        assert 'value="60.01"' in support.page.text
+        assert "due 0.00 USD" in await support.press("Record the payment", amount="60.00", reference="Bank 114")
+
+
+async def test_a_payment_sent_twice_is_recorded_once(demo: Database) -> None:
+    async with desks(demo) as (support,):
+        await support.open(XTRA)
+        await support.follow("XTRA-LEASE-0001")
+        form = support.form("Record the payment")
+        assert len(form.fields["key"]) == 32
+        twice = form.fields | {"amount": "10.00", "reference": "Bank 7"}
+        for _ in range(2):
+            assert (await support.client.post(form.action, data=twice)).status_code == 303
+        assert "paid 10.00 USD" in await support.open(form.action)
+
+
+async def test_what_was_agreed_is_recorded_amended_and_ended(demo: Database) -> None:
+    async with desks(demo) as (support,):
+        await support.open(XTRA)
+        agreed = {"from": "2018-01-01", "quantity": "420", "amount": "11.00", "currency": "usd"}
+        assert "Another term of the product is in force then" in await support.press(
+            "Record what was agreed", 400, **agreed
+        )
+        assert 'value="420"' in support.page.text
+        await support.press("Amend", **{"from": "2018-01-01", "quantity": "420", "amount": "11.00"})
+        assert "420 11.00 USD" in " ".join(support.said.split())
+        assert "2018-12-31" not in support.said
+        await support.press("End", lastDay="2018-12-31", reason="Cancelled")
+        assert "2018-12-31" in support.said
+
+
+# --------------------------------------------------------------------------------------------- lost dates
+
+
+async def test_lost_dates_are_shown_as_bounds_and_billed_only_by_an_approval(demo: Database) -> None:
+    async with desks(demo) as (support,):
+        await support.open("/admin/billing?date=2017-09-15")
+        await support.press("Preview what would be taken")
+        await support.press("Take the month of 2017-09-15")
+        await support.follow("244–253")
+        assert "244 people certainly, and 9 more possibly" in support.said
+        assert "over 4–13" in support.said
+        said = await support.open(f"{support.page.url}&certain=no")
+        assert "9 people, with the dates as known then" in said
+        refused = await support.press("Approve", 400, quantity="10", reason="Badges")
+        assert "nine" in refused or "9" in refused
+        await support.press("Approve", quantity="2", reason="Their badges were used.")
+        await support.open(BAPTIST)
+        said = await support.follow("BAPTIST-HEALTH-PLAN-0003")
+        assert "2 people whose dates were lost, by approval" in said
+        assert "Approved by Sam of support: Their badges were used." in said
+
+
+# -------------------------------------------------------------------------------------- who may see and do what
+
+
+async def test_a_client_sees_nothing_of_others_and_nothing_internal(demo: Database) -> None:
+    olga, gail = await administrator_of(demo, "xtra-lease"), await administrator_of(demo, "glovis-america")
+    async with desks(demo, olga, gail) as (support, client, other):
+        await disputed(client)
+        case = str(client.page.url)
+        await support.open(case)
+        await support.press("Send", text="SECRET", internal="yes")
+        await support.press("Assign", assignee="SECRET")
+        await support.press("Set the deadline", respondBy="2026-03-03")
+        await support.press("Add the time", minutes="77", done="SECRET")
+        assert "SECRET" in support.said
+        await client.open(case)
+        assert not [word for word in ("SECRET", "2026-03-03", "77 min", "minutes spent") if word in client.page.text]
+        assert not {"Assign", "Set the deadline", "Add the time", "Close the case"} & client.buttons
+        said = await client.open(MONTH)
+        assert "Baptist" not in said
+        assert "Taking the month" not in said
+        for address in (case, XTRA, await link_to(support, "403"), await invoice_of(support)):
+            assert "Xtra" not in await other.open(address, 404)
+        await other.open("/admin/disputes?stands=all")
+        assert "XTRA" not in other.page.text
+
+
+async def link_to(support: Desk, words: str) -> str:
+    await support.open(MONTH)
+    return support.links[words]
+
+
+async def invoice_of(support: Desk) -> str:
+    return await link_to(support, "XTRA-LEASE-0001")
+
+
+async def test_a_client_is_offered_no_form_of_staff_and_refused_what_it_sends_all_the_same(demo: Database) -> None:
+    async with desks(demo, await administrator_of(demo, "xtra-lease")) as (support, client):
+        addresses = [XTRA, MONTH, await link_to(support, "403"), await invoice_of(support)]
+        allowed = {"Sign out", "Show", "Search", "Show the way there", "Build an evidence pack", "Open a dispute"}
+        for address in addresses:
+            await client.open(address)
+            assert client.buttons <= allowed, address
+        for address, button in zip(addresses, ("End", "Preview what would be taken"), strict=False):
+            await support.open(address)
+            form = support.form(button)
+            answer = await client.client.post(form.action, data=form.fields)
+            assert answer.status_code == 400
+            assert "Only staff may" in answer.text
+
+
+async def test_a_partner_looks_and_is_offered_nothing_to_do(demo: Database) -> None:
+    partner = await administrator_of(demo, "xtra-lease", Role.PARTNER)
+    async with desks(demo, partner) as (support, looking):
+        await disputed(support)
+        for address in (str(support.page.url), XTRA, await link_to(support, "403"), await invoice_of(support)):
+            await looking.open(address)
+            assert looking.buttons <= {"Sign out", "Show", "Search", "Show the way there"}
+
+
+async def test_the_report_is_for_staff(demo: Database) -> None:
+    async with desks(demo, await administrator_of(demo, "xtra-lease")) as (_, client):
+        assert "Only staff" in await client.open("/admin/disputes/report", 400)
+
+
+# ------------------------------------------------------------------------------------------------ bad input
+
+
+async def test_a_form_of_another_site_does_nothing(demo: Database) -> None:
+    async with desks(demo) as (support,):
+        await support.open(await invoice_of(support))
+        form = support.form("Open a dispute")
+        for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://elsewhere.example"}):
+            answer = await support.client.post(form.action, data=form.fields | {"reason": "No"}, headers=headers)
+            assert answer.status_code == 403
+        await support.open("/admin/disputes?stands=all")
+        assert "No dispute is like this." in support.said
+
+
+@pytest.mark.parametrize(
+    ("button", "typed", "message"),
+    [
+        ("Open a dispute", {"reason": ""}, "characters that both sides will understand"),
+        ("Open a dispute", {"reason": "No", "quantity": "4"}, "3"),
+        ("Open a dispute", {"reason": "No", "quantity": "many"}, "must be a whole number; many was typed"),
+        ("Record the payment", {"amount": "ten", "reference": "x"}, "must be a number such as 12.50; ten was typed"),
+        (
+            "Record the payment",
+            {"amount": "1", "currency": "EUR", "reference": "x"},
+            "is in USD, not in EUR",
+        ),
+        ("Record the payment", {"amount": "1.001", "reference": "x"}, "it has at most 2 decimals"),
+        ("Record the payment", {"amount": "1", "reference": ""}, "A reference has 1 to"),
+    ],
+)
+async def test_what_is_refused_is_said_above_the_form_and_what_was_typed_stays(
+    demo: Database, button: str, typed: dict[str, str], message: str
+) -> None:
+    async with desks(demo) as (support,):
+        await support.open(await invoice_of(support))
+        assert message in await support.press(button, 400, **typed)
+        assert 'role="alert"' in support.page.text
+        fields = support.form(button).fields
+        assert {name: fields[name] for name in typed} == {name: value or fields[name] for name, value in typed.items()}
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/admin/billing?date=2017-02-30", 400),
+        ("/admin/billing?date=soon", 400),
+        ("/admin/billing?after=junk&date=2017-09-01", 400),
+        ("/admin/disputes?stands=upside-down", 400),
+        ("/admin/disputes?origin=NOBODY", 400),
+        ("/admin/disputes/report?from=2017-09-30&through=2017-09-01", 400),
+        ("/admin/snapshots/junk", 404),
+        ("/admin/invoices/%ff%00", 404),
+        ("/admin/disputes/junk", 404),
+        ("/admin/learners/junk", 404),
+        ("/admin/organizations/nobody/billing", 404),
+    ],
+)
+async def test_nothing_in_an_address_breaks_a_page(demo: Database, address: str, status: int) -> None:
+    async with desks(demo) as (support,):
+        assert "Variable" not in await support.open(address, status)
+
+
+async def test_a_form_that_is_not_known_is_refused(demo: Database) -> None:
+    async with desks(demo) as (support,):
+        answer = await support.client.post(await invoice_of(support), data={"deed": "give-it-all-away"})
+    assert answer.status_code == 400
+    assert "This form does nothing that is known here." in answer.text
+
+
+# ------------------------------------------------------------------------------------------------- learners
+
+
+async def test_who_is_not_billed_is_previewed_and_then_excluded(demo: Database) -> None:
+    async with desks(demo) as (support,):
+        await to_a_learner(support)
+        typed = {"from": "2017-09-01", "reason": "A test account"}
+        said = await support.press("Preview not billing them", **typed)
+        assert "402 instead of 403" in said
+        assert "Billed whenever active." in said
+        said = await support.press("Do not bill them")
+        assert "for good: A test account" in said
+        await support.press("Bill them again", lastDay="2017-12-31", reason="In use now")
+        assert "through 2017-12-31" in support.said
+
+
+async def to_a_learner(support: Desk) -> str:
+    """Somebody who was counted; answers with their name."""
+    await support.open(f"{await link_to(support, '403')}&search=ada.castro")
+    await support.follow("Ada Castro")
+    return "Ada Castro"
+
+
+async def test_a_person_is_erased_exactly_as_previewed(demo: Database) -> None:
+    async with desks(demo) as (support,):
+        name = await to_a_learner(support)
+        said = await support.press("Preview the erasure")
+        assert "This cannot be undone" in said
+        await support.press("Erase exactly this", 400, reason="")
+        await support.open(str(support.page.url))
+        await support.press("Preview the erasure")
+        await support.press("Erase exactly this", reason="Request of 2026-02-01")
+        assert name not in support.page.text
+        assert "The personal data were erased" in support.said
+        assert "403" in await support.open(MONTH)
+
+
+# ------------------------------------------------------------------------------------------- every page
+
+
+async def test_every_page_opens_its_own_operation_in_the_explorer(demo: Database) -> None:
+    operations = {operation.name: operation for operation in load_operations()}
+    async with desks(demo) as (support,):
+        await disputed(support)
+        case = str(support.page.url)
+        await to_a_learner(support)
+        learner = str(support.page.url)
+        snapshot, invoice = await link_to(support, "403"), await invoice_of(support)
+        pages = [MONTH, XTRA, snapshot, invoice, "/admin/disputes", case, "/admin/disputes/report", learner]
+        opened: list[str] = []
+        for page in ["/admin", "/admin/organizations/xtra-lease", *pages]:
+            await support.open(page)
+            link = parse_qs(urlsplit(support.links["Open in the explorer"]).query)
+            asked = {"query": operations[link["operation"][0]].query, "variables": json.loads(link["variables"][0])}
+            answer: dict[str, Any] = (await support.client.post("/graphql", json=asked)).json()
+            assert "errors" not in answer, page
+            opened += link["operation"]
+    assert sorted(opened) == sorted(page.operation for page in PAGES)
+
+
+async def test_nobody_in_particular_signs_in_first(demo: Database) -> None:
+    async with desks(demo) as (support,):
+        pages = [MONTH, XTRA, "/admin/disputes", await invoice_of(support)]
+        del support.client.headers["authorization"]
+        for page in pages:
+            answer = await support.client.get(page)
+            assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/sign-in")
