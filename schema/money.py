@@ -21,6 +21,16 @@ class ShownMoney:
         return cls(amount=money.amount, amount_minor=BigInt(money.amount_minor), currency=money.currency)
 
 
+@strawberry.type(description="An amount that depends on lost dates: nobody is billed above its lower bound unasked.")
+class MoneyBounds:
+    min: ShownMoney = strawberry.field(description="For the provable number of people.")
+    max: ShownMoney = strawberry.field(description="For as many as may be.")
+
+    @classmethod
+    def of(cls, least: Money, most: Money) -> MoneyBounds:
+        return cls(min=ShownMoney.of(least), max=ShownMoney.of(most))
+
+
 @strawberry.input(description="An amount of a currency.")
 class MoneyInput:
     amount: Decimal = strawberry.field(description="In the currency's main unit, such as dollars: 12.50.")

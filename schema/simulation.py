@@ -14,7 +14,6 @@ from resolvers.lists import AsKnown
 from resolvers.loaders.places import OrganizationRow
 from resolvers.loaders.windows import Count
 from resolvers.snapshots.simulating import (
-    Amounts,
     Simulated,
     SimulatedBill,
     SimulatedDate,
@@ -27,7 +26,7 @@ from schema.billable import BillableProduct
 from schema.context import Info
 from schema.contracts import ContractTerm, contract_term
 from schema.fields import field
-from schema.money import MoneyInput, ShownMoney
+from schema.money import MoneyBounds, MoneyInput
 from schema.questions import ActivityCount, DateRange, count_of
 
 
@@ -38,16 +37,6 @@ class AskedSimulation:
     organization: OrganizationRow
     product_id: int
     known: AsKnown
-
-
-@strawberry.type(description="What would be billed: bounds where dates were lost; nobody is billed above the lower.")
-class SimulatedAmount:
-    min: ShownMoney = strawberry.field(description="For the provable number of people.")
-    max: ShownMoney = strawberry.field(description="For as many as may be.")
-
-    @classmethod
-    def of(cls, amounts: Amounts) -> SimulatedAmount:
-        return cls(min=ShownMoney.of(amounts.least), max=ShownMoney.of(amounts.most))
 
 
 @strawberry.type(description="A billing date under one measure.")
@@ -78,8 +67,8 @@ class SimulatedMeasure:
         return self._bounds(self.bill.overage) if self.bill.overage else None
 
     @field("What those would cost; null without a price.")
-    def amount(self) -> SimulatedAmount | None:
-        return SimulatedAmount.of(self.bill.amounts) if self.bill.amounts else None
+    def amount(self) -> MoneyBounds | None:
+        return MoneyBounds.of(self.bill.amounts.least, self.bill.amounts.most) if self.bill.amounts else None
 
     def _bounds(self, count: Count) -> ActivityCount:
         calendar = self.asked.organization.calendar
@@ -119,8 +108,8 @@ class SimulatedMeasureTotal:
         return count_of(self.total.overage, "The overages of all dates together")
 
     @field("What those would cost, of each currency; empty without a price.")
-    def amounts(self) -> list[SimulatedAmount]:
-        return [SimulatedAmount.of(amounts) for amounts in self.total.amounts]
+    def amounts(self) -> list[MoneyBounds]:
+        return [MoneyBounds.of(amounts.least, amounts.most) for amounts in self.total.amounts]
 
 
 @strawberry.type(description="What each measure would have billed. Nothing is written, and nothing is billed.")

@@ -25,7 +25,7 @@ from schema.context import Info
 from schema.fields import field, given
 from schema.ids import encode_id
 from schema.learners import Learner, Node
-from schema.money import ShownMoney
+from schema.money import MoneyBounds, ShownMoney
 from schema.nodes import organization_by_id
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
 from schema.questions import ActivityCount, ActivityMoment, KnownAt, count_of
@@ -38,12 +38,6 @@ if TYPE_CHECKING:
     from schema.drift import SnapshotDifference
     from schema.evidence import Checkpoint, EvidencePack
     from schema.organizations import Organization
-
-
-@strawberry.type(description="An amount that depends on lost dates: nobody is billed above its lower bound unasked.")
-class MoneyBounds:
-    min: ShownMoney = strawberry.field(description="For the provable number of people.")
-    max: ShownMoney = strawberry.field(description="For as many as may be.")
 
 
 @strawberry.interface(description="A count for a bill: what was asked, as known when, by which term, and the answer.")
@@ -124,7 +118,7 @@ class BillingCount:
         price, overage = self._price(), self._overage()
         if price is None or overage is None:
             return None
-        return MoneyBounds(min=ShownMoney.of(price * overage.least), max=ShownMoney.of(price * overage.most))
+        return MoneyBounds.of(price * overage.least, price * overage.most)
 
     def _price(self) -> Money | None:
         minor, currency = self.row.unit_price_minor, self.row.currency
