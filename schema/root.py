@@ -19,6 +19,7 @@ from resolvers.loaders.places import (
     organizations_total,
 )
 from resolvers.principal import Principal
+from schema.billing_runs import BillingRunMutation, BillingRunQuery
 from schema.context import Info
 from schema.contracts import ContractMutation
 from schema.dispute_mutations import DisputeMutation
@@ -88,7 +89,7 @@ class ErrorCodeEntry:
 
 
 @strawberry.type
-class Query(DisputeQuery, EvidenceQuery, InvariantQuery, SnapshotQuery):
+class Query(BillingRunQuery, DisputeQuery, EvidenceQuery, InvariantQuery, SnapshotQuery):
     @field("The thing with this id; null if there is none, or it is not yours to see.")
     async def node(
         self,
@@ -169,6 +170,7 @@ class Mutation(
     RosterMutation,
     ContractMutation,
     SnapshotMutation,
+    BillingRunMutation,
     InvoiceMutation,
     DisputeMutation,
     EvidenceMutation,
