@@ -9,13 +9,19 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from graphiql.admin.routes import PAGES
 from graphiql.operations import load_operations
 from models.access import Role
+from resolvers.disputes.opening import open_drift_case
+from resolvers.recording import begin_recording
+from schema.ids import parse_id
 from server.database import Database
 from tests.desks import Desk, administrator_of, desks
-from tests.visitors import table
+from tests.signers import signer
+from tests.test_statements import reads, statements
+from tests.visitors import SUPPORT, TODAY, table
 
 MONTH = "/admin/billing?date=2017-09-01"
 XTRA, BAPTIST = "/admin/organizations/xtra-lease/billing", "/admin/organizations/baptist-health-plan/billing"
@@ -333,6 +339,73 @@ async def test_a_form_that_is_not_known_is_refused(demo: Database) -> None:
         answer = await support.client.post(await invoice_of(support), data={"deed": "give-it-all-away"})
     assert answer.status_code == 400
     assert "This form does nothing that is known here." in answer.text
+
+
+# ----------------------------------------------------------------------------------------- late corrections
+
+
+FOUND_LATE = """mutation { learnerActivate(input: {
+  learner: {external: {organization: {slug: "xtra-lease"}, externalId: "LATE-1"}}, start: {on: "2017-08-01"}
+  profile: {name: "Found Late"}
+}) { changed userErrors { message } } }"""
+
+
+async def test_what_is_found_late_is_shown_adjusted_and_billed_only_by_an_approval(demo: Database) -> None:
+    async with desks(demo) as (support,):
+        found = (await support.client.post("/graphql", json={"query": FOUND_LATE})).json()
+        assert found["data"]["learnerActivate"] == {"changed": True, "userErrors": []}
+        said = await support.open(await link_to(support, "403"))
+        assert "Known otherwise now: 404 instead of 403, 1 person differs" in said
+        assert "Found Late counts now" in said
+        assert "the same number, the same people" in said
+        await support.press("Count again and adjust", reason="Found in the old system")
+        said = await support.open(XTRA)
+        assert "3 4 +1 awaits approval" in said
+        await support.press("Approve and bill", reason="Checked against the badge log")
+        assert "billed XTRA-LEASE-0002" in support.said
+
+
+async def test_staff_adjust_what_the_nightly_check_found_and_the_client_sees_no_case(
+    demo: Database,
+) -> None:
+    async with desks(demo, await administrator_of(demo, "xtra-lease")) as (support, client):
+        await support.client.post("/graphql", json={"query": FOUND_LATE})
+        snapshot = urlsplit(await link_to(support, "403")).path.removeprefix("/admin/snapshots/")
+        await nightly_check(demo, snapshot)
+        assert "nightly check" in await support.open("/admin/disputes?origin=DRIFT")
+        said = await support.follow("XTRA-LEASE-DRIFT-0001")
+        assert "The client does not see this case" in said
+        case = str(support.page.url)
+        await client.open(case, 404)
+        await client.open("/admin/disputes?stands=all")
+        assert "DRIFT" not in client.page.text
+        await support.open(case)
+        await support.press("Adjust to what is known now", reason="Found in the old system")
+        assert "404" in support.said
+        await support.follow("Uphold: the bill was wrong")
+        assert "only an adjustment changes the bill" in support.said
+        assert "upheld" in await support.press("Uphold it", reason="One was found in the old system")
+        assert "XTRA-LEASE-DRIFT" not in await client.open(XTRA)
+
+
+async def nightly_check(database: Database, snapshot: str) -> None:
+    _, (organization_id, snapshot_id) = parse_id(snapshot)
+
+    async def find(session: AsyncSession) -> None:
+        recording = await begin_recording(session, organization_id, TODAY)
+        await open_drift_case(recording, SUPPORT, signer(), snapshot_id, "billed 403, now known 404")
+
+    await database.run(find)
+
+
+async def test_a_month_of_more_clients_takes_as_many_statements(demo: Database) -> None:
+    async with desks(demo) as (support,):
+        with statements() as of_one:
+            await support.open(f"{MONTH}&search=Xtra")
+        with statements() as of_three:
+            await support.open(MONTH)
+    assert len(table(support.page)) == 3
+    assert len(reads(of_three)) == len(reads(of_one))
 
 
 # ------------------------------------------------------------------------------------------------- learners
