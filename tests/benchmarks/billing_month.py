@@ -14,6 +14,8 @@ import asyncio
 import datetime as dt
 import sqlite3
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,9 +31,11 @@ from models.contracts import NO_LAST_DAY, ContractTerm, Measure
 from models.interval import FOREVER_US, UTC, to_microseconds
 from models.learners import Learner
 from models.organizations import BillingZone, Organization, OrganizationClock, Scope
+from resolvers.evidence.signing import Signer
 from resolvers.snapshots.month import Month, run_month
 from server.database import Database, migrate
 from server.postgres import running_postgres
+from server.signing import fresh_signer
 from tests.builders import STAFF
 
 DATE = dt.date(2017, 9, 1)
@@ -134,11 +138,14 @@ async def _fill_postgresql(url: str, organization_count: int, learner_count: int
 # ------------------------------------------------------------------------------------------ what is timed
 
 
-async def month(url: str) -> float:
-    """All snapshots of the date: a transaction for each organization, as the product takes them."""
+async def month(url: str, signer: Signer | None = None) -> float:
+    """All snapshots of the date: a transaction for each organization, as the product takes them. Where they are taken
+    already a signer seals them.
+    """
     database = Database.open(url, statement_timeout_seconds=3_600)
     began = time.perf_counter()
-    async for step in run_month(database.reading, database.run, STAFF, NOW, Month(date=DATE, invoices=False)):
+    asked = Month(date=DATE, signer=signer, invoices=False)
+    async for step in run_month(database.reading, database.run, STAFF, NOW, asked):
         if step.failure:
             raise step.failure
     took = time.perf_counter() - began
@@ -220,6 +227,24 @@ async def compare(kind: str, url: str, given: argparse.Namespace) -> None:
         await forget(url, *FORGET)
     # The first round warms what there is to warm.
     _show(kind, {name: took[1:] for name, took in seconds.items()}, entries)
+    for what, peak, took in _measured_apart(url):
+        console.print(f"{kind}: {what} in a process of its own took {took} s and at most {peak} MiB")
+
+
+def _measured_apart(url: str) -> Iterator[tuple[str, str, str]]:
+    """Taking, and then sealing, each with the peak memory of its process."""
+    for what in ("taking", "sealing"):
+        command = [sys.executable, "-m", "tests.benchmarks.billing_month", "--one", what, url]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        took, peak = done.stdout.split()
+        yield what, peak, took
+
+
+def one(what: str, url: str) -> None:
+    took = asyncio.run(month(url, fresh_signer(NOW) if what == "sealing" else None))
+    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    peak_kibibytes = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    print(f"{took:.1f} {peak_kibibytes / 1024:.0f}")
 
 
 async def _entries(url: str) -> int:
@@ -255,4 +280,9 @@ if __name__ == "__main__":
     options.add_argument("--learners", type=int, default=2_000)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--only", nargs="+", default=["sqlite", "postgresql"])
-    asyncio.run(main(options.parse_args()))
+    options.add_argument("--one", nargs=2, metavar=("WHAT", "URL"), help=argparse.SUPPRESS)
+    given_options = options.parse_args()
+    if given_options.one:
+        one(*given_options.one)
+    else:
+        asyncio.run(main(given_options))
