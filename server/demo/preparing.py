@@ -98,5 +98,6 @@ def welcome(address: str, secrets: dict[str, str]) -> list[str]:
         *links,
         "",
         f"Then: pages at {address}admin, the explorer at {address}explorer, GraphQL at {address}graphql",
+        f"A dispute to settle: {address}admin/billing?date=2017-09-01",
         "",
     ]
