@@ -448,24 +448,37 @@ async def test_a_person_is_erased_exactly_as_previewed(demo: Database) -> None:
 # ------------------------------------------------------------------------------------------- every page
 
 
-async def test_every_page_opens_its_own_operation_in_the_explorer(demo: Database) -> None:
+async def explored(support: Desk, words: str) -> str:
+    """Runs what a link opens in the explorer; answers with the operation's name."""
     operations = {operation.name: operation for operation in load_operations()}
+    link = parse_qs(urlsplit(support.links[words]).query)
+    (name,) = link["operation"]
+    asked = {"query": operations[name].query, "variables": json.loads(link["variables"][0])}
+    answer: dict[str, Any] = (await support.client.post("/graphql", json=asked)).json()
+    assert "errors" not in answer, (name, answer)
+    return name
+
+
+async def test_every_page_opens_its_own_operation_in_the_explorer(demo: Database) -> None:
     async with desks(demo) as (support,):
         await disputed(support)
         case = str(support.page.url)
         await to_a_learner(support)
         learner = str(support.page.url)
         snapshot, invoice = await link_to(support, "403"), await invoice_of(support)
-        pages = [MONTH, XTRA, snapshot, invoice, "/admin/disputes", case, "/admin/disputes/report", learner]
         opened: list[str] = []
-        for page in ["/admin", "/admin/organizations/xtra-lease", *pages]:
+        about_one = ("/admin/organizations/xtra-lease", MONTH, XTRA, snapshot, invoice, case, learner)
+        for page in ("/admin", "/admin/disputes", "/admin/disputes/report", *about_one):
             await support.open(page)
-            link = parse_qs(urlsplit(support.links["Open in the explorer"]).query)
-            asked = {"query": operations[link["operation"][0]].query, "variables": json.loads(link["variables"][0])}
-            answer: dict[str, Any] = (await support.client.post("/graphql", json=asked)).json()
-            assert "errors" not in answer, page
-            opened += link["operation"]
+            opened.append(await explored(support, "Open in the explorer"))
     assert sorted(opened) == sorted(page.operation for page in PAGES)
+
+
+async def test_a_client_can_compare_the_ways_to_count_in_the_explorer(demo: Database) -> None:
+    async with desks(demo, await administrator_of(demo, "xtra-lease")) as (_, client):
+        await client.open(XTRA)
+        compare = "Compare four ways to count over the last year, in the explorer"
+        assert await explored(client, compare) == "BillingSimulation"
 
 
 async def test_nobody_in_particular_signs_in_first(demo: Database) -> None:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from graphiql.admin.pages import Deed, Form, Page, Variables, amount_of, clean, present, text_of, whole_number
+from graphiql.admin.pages import (
+    Deed,
+    Form,
+    Page,
+    Variables,
+    amount_of,
+    clean,
+    explorer_link,
+    present,
+    text_of,
+    whole_number,
+)
 
 
 class ClientBillingPage(Page):
@@ -35,7 +46,12 @@ class ClientBillingPage(Page):
         return data.get("organization") is not None
 
     def content(self, data: Mapping[str, object]) -> Mapping[str, object]:
-        return {"client": data["organization"]}
+        return {"client": data["organization"], "simulation": explorer_link("BillingSimulation", self._last_year())}
+
+    def _last_year(self) -> Variables:
+        last = self.visit.today.replace(day=1)
+        first = last.replace(year=last.year - 1)
+        return {"organization": self.slug, "dates": {"from": first.isoformat(), "through": last.isoformat()}}
 
     def deed_variables(self, deed: str, form: Form) -> Variables:
         match deed:
