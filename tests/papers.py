@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 
+from models.billing import SnapshotKind
 from models.contracts import Measure
 from models.interval import UTC
 from models.money import Money
@@ -111,6 +112,7 @@ def story() -> PackContents:
         organization="Xtra Lease",
         organization_slug="xtra-lease",
         product="seats",
+        kind=SnapshotKind.BILLING,
         date=DATE,
         zone="America/Chicago",
         cutoff=CUTOFF,

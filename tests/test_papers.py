@@ -12,6 +12,7 @@ import openpyxl  # type: ignore[import-untyped]
 import pypdfium2  # type: ignore[import-untyped]
 import pytest
 
+from models.billing import SnapshotKind
 from models.contracts import Measure
 from models.money import Money
 from resolvers.evidence.contents import PackContents, PackPerson
@@ -391,3 +392,9 @@ def test_a_large_pack_is_listed_to_the_last() -> None:
     assert sheet(many)[2] == ["END", "2046 rows; this file is complete."]
     assert len(rows(many, "People")) == 2_000
     assert any(person(1_999).email in page for page in pages(many))
+
+
+def test_a_count_that_was_only_asked_for_is_never_said_to_be_billed() -> None:
+    inquiry = replace(story(), kind=SnapshotKind.INQUIRY)
+    assert words.owed(inquiry) == "This count was asked for, and is not billed."
+    assert "is to be billed" not in "".join(csv_of(inquiry))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from models.billing import SnapshotKind
 from models.contracts import Measure
 from models.money import Money
 
@@ -110,6 +111,8 @@ class PackContents:
     organization_slug: str
     # Seats, or the name of the library.
     product: str
+    # Only a BILLING snapshot is ever billed.
+    kind: SnapshotKind
     date: dt.date
     zone: str
     cutoff: dt.datetime

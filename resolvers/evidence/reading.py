@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.batches import as_parameter, asked
+from models.billing import SnapshotKind
 from models.contracts import Measure
 from models.errors import NotFound
 from models.evidence import EvidenceFile, EvidencePack, EvidencePerson
@@ -181,6 +182,7 @@ def contents_of(pack: StoredPack) -> PackContents:
         organization=statement.organization_name,
         organization_slug=statement.organization_slug,
         product=statement.product_name,
+        kind=SnapshotKind[figures.kind],
         date=dt.date.fromisoformat(figures.date),
         zone=statement.zone,
         cutoff=moment_of(figures.cutoff),

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from models.billing import SnapshotKind
 from models.interval import UTC
 from models.learners import sort_key
 from resolvers.evidence.contents import PackBill, PackContents, PackEntry, PackMove, PackPerson
@@ -136,7 +137,8 @@ def _shown(contents: PackContents) -> Iterator[_Figure]:
     if least != most:
         yield _Figure("→", f"{least:,}", "proven")
     yield _Figure("×", f"{price.amount:,}", f"{price.currency} each")
-    yield _Figure("=", f"{found[0].amount:,}", f"{price.currency} to bill", WARN if least else ACCENT)
+    then = "to bill" if contents.kind is SnapshotKind.BILLING else "if billed"
+    yield _Figure("=", f"{found[0].amount:,}", f"{price.currency} {then}", WARN if least else ACCENT)
 
 
 def _sum(paper: Paper, shown: Sequence[_Figure]) -> None:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from zoneinfo import ZoneInfo
 
+from models.billing import SnapshotKind
 from models.interval import UTC
 from models.money import Money
 from resolvers.evidence.contents import PackBill, PackContents, PackMove, PackPerson
@@ -118,6 +119,8 @@ def amounts(contents: PackContents) -> tuple[Money, Money] | None:
 
 def owed(contents: PackContents) -> str:
     """What follows from the count for the bill."""
+    if contents.kind is SnapshotKind.INQUIRY:
+        return "This count was asked for, and is not billed."
     found = amounts(contents)
     if found is None or contents.term is None:
         return "Nothing is licensed, so there is no overage and nothing to bill."
