@@ -13,6 +13,9 @@ from graphiql.operations import JSON
 # The steps that decide a case, by the outcome that each gives it.
 OUTCOMES = {"UPHELD": "UPHOLD", "PARTIAL": "UPHOLD_IN_PART", "REJECTED": "REJECT"}
 
+# The part of the page that shows what was done, where it is not the history.
+SHOWN_IN = {"attach": "#evidence", "resolve": "", "withdraw": "", "close": ""}
+
 
 class InvoiceLine(TypedDict):
     id: str
@@ -76,8 +79,8 @@ class DisputePage(Page):
         return bool(data.get("node"))
 
     def after(self, deed: str, payload: Mapping[str, object]) -> str:
-        """Without the decision that the address may have previewed."""
-        return self.address_of_page
+        """Where the deed shows; without the decision that the address may have previewed."""
+        return self.address_of_page + SHOWN_IN.get(deed, "#history")
 
     # ------------------------------------------------------------------------------------------- the deeds
 

@@ -6,7 +6,7 @@ page shows is in its address, so that it can be kept and sent to a colleague.
 
 A form of a page that changes something is sent to the page's own address, with the name of a Deed in its field `deed`.
 The deed runs one named mutation; then the browser goes where `after` says, or the page is shown again with what was
-refused and what had been typed.
+refused and what had been typed. A deed that only looks, such as a dry run, shows the page with what it has seen.
 """
 
 from __future__ import annotations

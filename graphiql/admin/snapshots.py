@@ -130,8 +130,15 @@ class SnapshotPage(Page):
             ],
             "disputes": [one for one in client["disputes"]["nodes"] if _is(one, snapshot)],
             "chart": _chart(snapshot),
-            "paging": paging_links(self.address_of_page, self._state(), snapshot["entries"]["pageInfo"]),
+            "paging": self._paging(snapshot["entries"]["pageInfo"]),
         }
+
+    def after(self, deed: str, payload: Mapping[str, object]) -> str:
+        return f"{self.here}#evidence" if deed == "pack" else self.here
+
+    def _paging(self, info: PageInfo) -> dict[str, str]:
+        found = paging_links(self.address_of_page, self._state(), info)
+        return {name: f"{address}#counted" if address else "" for name, address in found.items()}
 
     def _state(self) -> dict[str, str]:
         return {name: self.visit.text(name) for name in ("on", "to", "search", "certain")}
