@@ -16,6 +16,8 @@ from server.database import Database
 from tests.signers import signer
 from tests.visitors import SUPPORT, read, visiting
 
+MONTH = "/admin/billing?date=2017-09-01"
+XTRA, BAPTIST = "/admin/organizations/xtra-lease/billing", "/admin/organizations/baptist-health-plan/billing"
 VOID = {"br", "hr", "img", "input", "line", "link", "meta", "path", "polygon", "polyline", "wbr"}
 
 
@@ -170,3 +172,29 @@ async def desks(database: Database, *others: Principal) -> AsyncIterator[list[De
     key = signer()
     async with AsyncExitStack() as stack:
         yield [Desk(await stack.enter_async_context(visiting(database, who, signer=key))) for who in (SUPPORT, *others)]
+
+
+# ------------------------------------------------------------------------------------- about the demo's data
+
+
+async def disputed(desk: Desk, **typed: str) -> str:
+    """A case about the three people of Xtra Lease; answers with what its page says."""
+    await desk.open(XTRA)
+    await desk.follow("XTRA-LEASE-0001")
+    return await desk.press("Open a dispute", reason="We count 391, not 403.", **typed)
+
+
+async def link_to(support: Desk, words: str) -> str:
+    await support.open(MONTH)
+    return support.links[words]
+
+
+async def invoice_of(support: Desk) -> str:
+    return await link_to(support, "XTRA-LEASE-0001")
+
+
+async def to_a_learner(support: Desk) -> str:
+    """Somebody who was counted; answers with their name."""
+    await support.open(f"{await link_to(support, '403')}&search=ada.castro")
+    await support.follow("Ada Castro")
+    return "Ada Castro"
