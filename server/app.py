@@ -40,12 +40,16 @@ def create_app(
     schema: strawberry.Schema | None = None,
     clock: Clock = utc_now,
     signer: Signer | None = None,
+    database: Database | None = None,
 ) -> Starlette:
     """The application; without a signer it can prove nothing. Making it connects to nothing; starting it prepares the
-    database."""
+    database of the settings, unless it is given one that is ready."""
     settings = settings or Settings.read()
     configure_logs(settings.log_level)
-    database = Database.open(settings.database_url, statement_timeout_seconds=settings.statement_timeout_seconds)
+    lifespan = None
+    if database is None:
+        database = Database.open(settings.database_url, statement_timeout_seconds=settings.statement_timeout_seconds)
+        lifespan = _lifespan(settings, database)
     readiness = Readiness(database)
     authentication = Authentication(database, settings, clock)
     graphql = GraphQLEndpoint(schema or _own_schema(), authentication, settings, signer)
@@ -61,7 +65,7 @@ def create_app(
         *_health_routes(readiness),
         Route("/assets/countersign.css", _style),
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(Surroundings)], lifespan=_lifespan(settings, database))
+    app = Starlette(routes=routes, middleware=[Middleware(Surroundings)], lifespan=lifespan)
     # A redirect that adds a slash would be built from the Host header, which anybody can choose.
     app.router.redirect_slashes = False
     app.state.readiness = readiness

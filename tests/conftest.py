@@ -6,7 +6,6 @@ them its address in an environment variable; without workers it starts when the 
 
 import asyncio
 import os
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -22,6 +21,7 @@ import models  # noqa: F401  # names every table
 from models.base import Base
 from server.database import Database, migrate
 from server.postgres import PostgresError, running_postgres
+from tests.opening import copied, opened
 
 pytest_plugins = ["tests.demo_data"]
 
@@ -113,20 +113,15 @@ async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Database]:
-    database = Database.open(url, durable=False)
-    try:
-        yield database
-    finally:
-        await database.close()
+@pytest.fixture(scope="session")
+def sqlite_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sqlite") / "countersign.db"
 
 
 @pytest.fixture
-async def sqlite_database(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Database]:
+async def sqlite_database(sqlite_template: Path, sqlite_place: Path) -> AsyncIterator[Database]:
     """A fresh, migrated SQLite database, for what is only about SQLite."""
-    path = shutil.copy(sqlite_template, tmp_path / "countersign.db")
-    async with opened(f"sqlite+aiosqlite:///{path}") as database:
+    async with opened(copied(sqlite_template, sqlite_place)) as database:
         yield database
 
 

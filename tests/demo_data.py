@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from server.database import Database, migrate
 from server.demo.recording import record_client
 from server.demo.stories import clients
+from tests.opening import copied, opened
 
 
 @pytest.fixture(scope="session")
@@ -26,14 +26,18 @@ async def demo_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def demo_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo-copy") / "demo.db"
+
+
 @pytest.fixture
-def demo_url(demo_template: Path, tmp_path: Path) -> str:
+def demo_url(demo_template: Path, demo_place: Path) -> str:
     """The URL of a copy of the demo's database that nobody else changes."""
-    return f"sqlite+aiosqlite:///{shutil.copy(demo_template, tmp_path / 'demo.db')}"
+    return copied(demo_template, demo_place)
 
 
 @pytest.fixture
 async def demo(demo_url: str) -> AsyncIterator[Database]:
-    database = Database.open(demo_url)
-    yield database
-    await database.close()
+    async with opened(demo_url) as database:
+        yield database

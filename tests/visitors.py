@@ -33,7 +33,7 @@ async def visiting(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody who is signed in; nobody in particular for None."""
     settings = Settings.model_validate({"database_url": database.url.render_as_string(hide_password=False)})
-    app = create_app(settings, clock=lambda: TODAY, signer=signer)
+    app = create_app(settings, clock=lambda: TODAY, signer=signer, database=database)
     headers = {}
     if principal is not None:
         issued = await database.run(lambda session: issue_token(session, TODAY, principal))
