@@ -24,10 +24,12 @@ class Event:
     before: str | None = strawberry.field(description="What it was before, in words.")
     after: str | None = strawberry.field(description="What it was then, in words.")
     minutes: int | None = strawberry.field(description="The minutes of staff time that it took, where recorded.")
+    internal: bool = strawberry.field(description="Whether only staff see it; never true for a client.")
 
     @classmethod
     def of(cls, row: EventRow) -> Event:
-        return cls(**{name: getattr(row, name) for name in EventRow._fields if name not in ("place", "id")})
+        told = {name: getattr(row, name) for name in EventRow._fields if name not in ("place", "id")}
+        return cls(**told | {"internal": bool(row.internal)})
 
 
 def events_paging(of: object, first: int | None, after: str | None, last: int | None, before: str | None) -> Paging:

@@ -95,6 +95,19 @@ async def test_what_is_internal_reaches_the_client_by_no_field(database: Databas
         assert "SECRET" in of_staff
 
 
+async def test_staff_are_told_what_only_they_see(database: Database) -> None:
+    bill = await questioned_bill(database)
+    key = await bill.opened(2)
+    await bill.step(write_message, key, Message("among us", internal=True))
+    await bill.step(write_message, key, Message("to all", internal=False))
+    query = "query($id: ID!) { node(id: $id) { ... on Dispute { events(first: 50) { nodes { said internal } } } } }"
+    told = (await ask(database, query, STAFF, id=shown(key))).data["node"]["events"]["nodes"]
+    assert {one["said"]: one["internal"] for one in told if one["said"] in ("among us", "to all")} == {
+        "among us": True,
+        "to all": False,
+    }
+
+
 def everything(bill: Questioned, key: DisputeKey) -> list[tuple[str, dict[str, Any]]]:
     organization = encode_id("Organization", bill.billed.tenant.id)
     return [(NODE, {"id": shown(key)}), (OWN, {"id": organization}), (LIST, {})]

@@ -32,6 +32,8 @@ class EventRow(NamedTuple):
     before: str | None
     after: str | None
     minutes: int | None
+    # Not shown to the client.
+    internal: bool
 
 
 @dataclass(frozen=True, slots=True)
