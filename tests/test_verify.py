@@ -32,7 +32,7 @@ from models.proofs.verifying import verify, verify_disclosure, verify_older
 from server.cli import app
 from server.commands.evidence import key_file
 from server.signing import KeySigner
-from tests.conftest import opened
+from tests.opening import opened
 from tests.proving import OCTOBER, SEPTEMBER, proven
 from tests.signers import signer
 
