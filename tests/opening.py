@@ -11,12 +11,14 @@ from pathlib import Path
 from server.database import Database
 
 OPENED: dict[str, Database] = {}
+# Several workers share a small machine; what takes too long is tested with databases of its own.
+PATIENCE_SECONDS = 60.0
 
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Database]:
     """The database at an address, all of whose connections are closed at the end."""
-    database = OPENED.setdefault(url, Database.open(url, durable=False))
+    database = OPENED.setdefault(url, Database.open(url, statement_timeout_seconds=PATIENCE_SECONDS, durable=False))
     try:
         yield database
     finally:
