@@ -63,6 +63,11 @@ def as_parameter(keys: Iterable[Sequence[int | str | None]]) -> str:
     return orjson.dumps(list(keys)).decode()
 
 
+def as_keys(keys: Iterable[Sequence[int | str | None]]) -> dict[str, object]:
+    """Keys as the parameter `keys` of a statement, each behind its place among them."""
+    return {"keys": as_parameter((place, *key) for place, key in enumerate(keys))}
+
+
 def asked(parameter: str, *names: str, texts: Sequence[str] = (), dates: Sequence[str] = ()) -> CTE:
     """The keys given as `parameter`, a row each, with the place of each in the list order of their columns.
 

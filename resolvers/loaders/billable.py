@@ -37,9 +37,9 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.expression import CTE, FromClause
 
 from models.activity import Edges, Predicate, exact_edges, uncertain_edges
-from models.batches import as_parameter, asked
+from models.batches import as_keys, asked
 from models.billing import SnapshotEntry
-from resolvers.loaders.windows import CURRENT, FORMER, UNCERTAIN, Count, in_scope, known, satisfies
+from resolvers.loaders.windows import CURRENT, FORMER, UNCERTAIN, Count, earlier, in_scope, known, later, satisfies
 
 
 class BillableKey(NamedTuple):
@@ -87,7 +87,7 @@ async def billable(
     connection: AsyncConnection | AsyncSession, keys: Sequence[BillableKey], predicate: Predicate
 ) -> list[BillableRow]:
     """Everybody who counts, of each key, flat and in no order."""
-    statement, parameters = _everybody(predicate), _parameters(keys)
+    statement, parameters = _everybody(predicate), as_keys(keys)
     return [BillableRow._make(row) for row in await connection.execute(statement, parameters)]
 
 
@@ -95,7 +95,7 @@ async def billable_counts(
     connection: AsyncConnection | AsyncSession, keys: Sequence[BillableKey], predicate: Predicate
 ) -> list[Count]:
     """How many count, of each key in their order."""
-    rows = await connection.execute(_count_of_everybody(predicate), _parameters(keys))
+    rows = await connection.execute(_count_of_everybody(predicate), as_keys(keys))
     found = {row[0]: Count(row[1], row[2]) for row in rows}
     return [found.get(place, Count(0, 0)) for place in range(len(keys))]
 
@@ -104,8 +104,7 @@ async def billable_of(
     connection: AsyncConnection | AsyncSession, keys: Sequence[BillableOneKey], predicate: Predicate
 ) -> list[BillableRow | None]:
     """How each learner counts, of each key in their order; None of who does not."""
-    parameters = {"keys": as_parameter((n, *key) for n, key in enumerate(keys))}
-    rows = [BillableRow._make(row) for row in await connection.execute(_each_of_one(predicate), parameters)]
+    rows = [BillableRow._make(row) for row in await connection.execute(_each_of_one(predicate), as_keys(keys))]
     found = {row.place: row for row in rows}
     return [found.get(place) for place in range(len(keys))]
 
@@ -167,15 +166,6 @@ class _Parameters(dict[str, BindParameter[int]]):
 
     def __getattr__(self, name: str) -> BindParameter[int]:
         return self[name]
-
-
-def as_keys(*keys: BillableKey) -> str:
-    """Keys as the one parameter `keys` of these statements."""
-    return as_parameter((n, *key) for n, key in enumerate(keys))
-
-
-def _parameters(keys: Sequence[BillableKey]) -> dict[str, object]:
-    return {"keys": as_keys(*keys)}
 
 
 @lru_cache
@@ -263,7 +253,7 @@ def _covered(predicate: Predicate, window: FromClause, edges: Edges, keys: CTE) 
     first: ColumnElement[Any] = keys.c.a
     last: ColumnElement[Any] = keys.c.a + 1
     if predicate is not Predicate.ACTIVE_AT:
-        first, last = _later(edges.from_earliest, keys.c.a), _earlier(edges.to_latest, keys.c.b)
+        first, last = later(edges.from_earliest, keys.c.a), earlier(edges.to_latest, keys.c.b)
     return _excluded(keys, window.c.learner_id, lambda starts, ends: and_(starts <= first, ends >= last))
 
 
@@ -275,8 +265,8 @@ def _may_be_covered(predicate: Predicate, edges: Edges, keys: CTE) -> ColumnElem
         if predicate is Predicate.ACTIVE_AT:
             return and_(starts <= keys.c.a, ends > keys.c.a)
         # The completions within it start from `first` on and end by `last`; before `a` and after `b` all may.
-        first = case((starts <= keys.c.a, edges.from_earliest), else_=_later(edges.from_earliest, starts))
-        last = case((ends >= keys.c.b, edges.to_latest), else_=_earlier(edges.to_latest, ends))
+        first = case((starts <= keys.c.a, edges.from_earliest), else_=later(edges.from_earliest, starts))
+        last = case((ends >= keys.c.b, edges.to_latest), else_=earlier(edges.to_latest, ends))
         return and_(first <= edges.from_latest, edges.to_earliest <= last, first < last)
 
     return _excluded(keys, UNCERTAIN.c.learner_id, covers)
@@ -331,11 +321,3 @@ def _latest_of_each(rows: FromClause) -> Select[Any]:
     number = func.row_number().over(partition_by=(rows.c.place, rows.c.learner_id), order_by=order)
     numbered = select(*rows.c, number.label("number")).subquery("numbered")
     return select(*(numbered.c[name] for name in COLUMNS)).where(numbered.c.number == 1)
-
-
-def _later(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case((one > other, one), else_=other)
-
-
-def _earlier(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case((one < other, one), else_=other)

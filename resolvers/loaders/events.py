@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, false, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.batches import as_parameter, asked, first_rows_of_each
+from models.batches import as_keys, asked, first_rows_of_each
 from models.events import Deed, Event, Thing
 
 EVENT = Event.__table__
@@ -52,7 +52,7 @@ async def events_of(connection: AsyncConnection, keys: Sequence[EventsKey], page
     statement = _events_of(
         connection.dialect.name, page.thing, page.with_internal, page.latest_first, page.beyond is not None
     )
-    parameters = {**_as_keys(keys), "most": page.limit, "beyond": page.beyond or 0}
+    parameters = {**as_keys(keys), "most": page.limit, "beyond": page.beyond or 0}
     return [EventRow._make(row) for row in await connection.execute(statement, parameters)]
 
 
@@ -60,13 +60,9 @@ async def event_totals(
     connection: AsyncConnection, keys: Sequence[EventsKey], thing: Thing, with_internal: bool
 ) -> list[int]:
     """How much was done to each thing."""
-    rows = await connection.execute(_event_totals(thing, with_internal), _as_keys(keys))
+    rows = await connection.execute(_event_totals(thing, with_internal), as_keys(keys))
     found = {row[0]: row[1] for row in rows}
     return [found[place] for place in range(len(keys))]
-
-
-def _as_keys(keys: Sequence[EventsKey]) -> dict[str, object]:
-    return {"keys": as_parameter((place, *key) for place, key in enumerate(keys))}
 
 
 def _of(keys: Any, thing: Thing, with_internal: bool) -> ColumnElement[bool]:

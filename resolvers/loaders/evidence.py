@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Select, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.batches import as_parameter, asked, first_rows_of_each
+from models.batches import as_keys, asked, first_rows_of_each
 from models.evidence import Checkpoint, EvidencePack, SnapshotSeal
 from resolvers.loaders.snapshots import SnapshotKey
 
@@ -61,13 +61,13 @@ class PacksPage:
 
 async def checkpoints_of_snapshots(connection: AsyncConnection, keys: Sequence[SnapshotKey]) -> list[CheckpointRow]:
     """Of each snapshot the checkpoint that sealed it, if one did."""
-    rows = await connection.execute(_checkpoints_of_snapshots(), _as_keys(keys))
+    rows = await connection.execute(_checkpoints_of_snapshots(), as_keys(keys))
     return [CheckpointRow._make(row) for row in rows]
 
 
 async def packs_by_id(connection: AsyncConnection, keys: Sequence[PackKey]) -> list[PackRow]:
     """Those of the packs that exist."""
-    return [PackRow._make(row) for row in await connection.execute(_packs_by_id(), _as_keys(keys))]
+    return [PackRow._make(row) for row in await connection.execute(_packs_by_id(), as_keys(keys))]
 
 
 async def packs_of_snapshots(
@@ -75,18 +75,14 @@ async def packs_of_snapshots(
 ) -> list[PackRow]:
     """A page of the packs of each snapshot, flat and in order."""
     statement = _packs_of_snapshots(connection.dialect.name, page.oldest_first, page.beyond is not None)
-    parameters = {**_as_keys(keys), "most": page.limit, "beyond": page.beyond or 0}
+    parameters = {**as_keys(keys), "most": page.limit, "beyond": page.beyond or 0}
     return [PackRow._make(row) for row in await connection.execute(statement, parameters)]
 
 
 async def pack_totals(connection: AsyncConnection, keys: Sequence[SnapshotKey]) -> list[int]:
     """How many packs each snapshot has."""
-    found = {row[0]: row[1] for row in await connection.execute(_pack_totals(), _as_keys(keys))}
+    found = {row[0]: row[1] for row in await connection.execute(_pack_totals(), as_keys(keys))}
     return [found[place] for place in range(len(keys))]
-
-
-def _as_keys(keys: Sequence[tuple[int, ...]]) -> dict[str, object]:
-    return {"keys": as_parameter((place, *key) for place, key in enumerate(keys))}
 
 
 @lru_cache

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Date, Select, and_, bindparam, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from models.batches import as_parameter, asked, first_rows_of_each
+from models.batches import as_keys, as_parameter, asked, first_rows_of_each
 from models.disputes import DisputeLine
 from models.invoices import (
     SHOWN,
@@ -126,32 +126,28 @@ def _columns(table: Any, row: type[tuple[Any, ...]], start: int = 1) -> list[Col
     return [table.c[name] for name in row._fields[start:] if name in table.c]  # type: ignore[attr-defined]
 
 
-def _as_keys(keys: Sequence[tuple[int, ...]]) -> dict[str, object]:
-    return {"keys": as_parameter((place, *key) for place, key in enumerate(keys))}
-
-
 async def invoices_by_id(connection: AsyncConnection | AsyncSession, keys: Sequence[InvoiceKey]) -> list[InvoiceRow]:
     """Those of the invoices that exist."""
-    return [InvoiceRow._make(row) for row in await connection.execute(_invoices_by_id(), _as_keys(keys))]
+    return [InvoiceRow._make(row) for row in await connection.execute(_invoices_by_id(), as_keys(keys))]
 
 
 async def lines_of_invoices(connection: AsyncConnection | AsyncSession, keys: Sequence[InvoiceKey]) -> list[LineRow]:
     """Their lines by number."""
-    return [LineRow._make(row) for row in await connection.execute(_lines_of_invoices(), _as_keys(keys))]
+    return [LineRow._make(row) for row in await connection.execute(_lines_of_invoices(), as_keys(keys))]
 
 
 async def payments_of_invoices(
     connection: AsyncConnection | AsyncSession, keys: Sequence[InvoiceKey]
 ) -> list[PaymentRow]:
     """What was paid, in the order in which it came."""
-    return [PaymentRow._make(row) for row in await connection.execute(_payments_of_invoices(), _as_keys(keys))]
+    return [PaymentRow._make(row) for row in await connection.execute(_payments_of_invoices(), as_keys(keys))]
 
 
 async def credits_of_invoices(
     connection: AsyncConnection | AsyncSession, keys: Sequence[InvoiceKey]
 ) -> list[CreditRow]:
     """The lines of their credit notes, note by note."""
-    return [CreditRow._make(row) for row in await connection.execute(_credits_of_invoices(), _as_keys(keys))]
+    return [CreditRow._make(row) for row in await connection.execute(_credits_of_invoices(), as_keys(keys))]
 
 
 async def invoices_of(

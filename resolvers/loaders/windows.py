@@ -124,10 +124,10 @@ def answers_in_both(
         for scope, name in ((keys.c.scope_id, "one"), (keys.c.other_scope_id, "other"))
     )
     shared = Edges(
-        _later(one.c.from_earliest, other.c.from_earliest),
-        _later(one.c.from_latest, other.c.from_latest),
-        _earlier(one.c.to_earliest, other.c.to_earliest),
-        _earlier(one.c.to_latest, other.c.to_latest),
+        later(one.c.from_earliest, other.c.from_earliest),
+        later(one.c.from_latest, other.c.from_latest),
+        earlier(one.c.to_earliest, other.c.to_earliest),
+        earlier(one.c.to_latest, other.c.to_latest),
     )
     meets = shared.from_earliest < shared.to_latest
     if surely:
@@ -138,8 +138,8 @@ def answers_in_both(
         )
     inside = Edges(
         shared.from_earliest,
-        _earlier(shared.from_latest, shared.to_latest - 1),
-        _later(shared.to_earliest, shared.from_earliest + 1),
+        earlier(shared.from_latest, shared.to_latest - 1),
+        later(shared.to_earliest, shared.from_earliest + 1),
         shared.to_latest,
     )
     both = select(one.c.learner_id).join(other, other.c.learner_id == one.c.learner_id)
@@ -148,11 +148,11 @@ def answers_in_both(
     return exists(shares.correlate_except(one, other))
 
 
-def _later(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
+def later(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((one > other, one), else_=other)
 
 
-def _earlier(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
+def earlier(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((one < other, one), else_=other)
 
 

@@ -21,6 +21,7 @@ from resolvers.loaders.billable import Present, freeze_entries
 from resolvers.loaders.places import organizations_by_id
 from resolvers.loaders.terms import held_terms
 from resolvers.loaders.windows import Count
+from resolvers.organizations import calendars
 from resolvers.principal import Principal
 from resolvers.recording import Recording, begin_recording, begin_recording_unchanged, end_recording
 from resolvers.snapshots.counting import Span, ToCount, counted
@@ -94,7 +95,8 @@ async def inquire(
         raise BillingError(BillingErrorCode.NOT_A_PRODUCT, "This is neither the seats nor a library.", "product")
     as_known = known_at or recording.recorded_at
     term = term_on((await held_terms(session, [organization_id], as_known))[organization_id], inquiry.product_id, date)
-    taking = _Taking(recording, principal, now, date, as_known, await _calendar(recording), products.excluded_id)
+    calendar = (await calendars(session, [organization_id]))[organization_id]
+    taking = _Taking(recording, principal, now, date, as_known, calendar, products.excluded_id)
     plan = _plan(taking, inquiry.product_id, term, inquiry.measure or measure_of(term), has_lost_dates=True)
     await _take(taking, SnapshotKind.INQUIRY, [plan])
     await end_recording(recording)
@@ -105,11 +107,6 @@ async def _standing(recording: Recording, now: dt.datetime, date: dt.date) -> St
     connection = await recording.session.connection()
     rows = await organizations_by_id(connection, [recording.organization_id])
     return (await standings_of(connection, now, date, rows))[0]
-
-
-async def _calendar(recording: Recording) -> BillingCalendar:
-    connection = await recording.session.connection()
-    return (await organizations_by_id(connection, [recording.organization_id]))[0].calendar
 
 
 async def _take_standing(
