@@ -16,11 +16,12 @@ the topic. Numbers before a name, as in `1_activity/2_active_on.graphql`, put it
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import TypeAlias
 
-from graphql import GraphQLSyntaxError, OperationDefinitionNode, parse
+from graphql import DocumentNode, GraphQLSyntaxError, OperationDefinitionNode, parse
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
@@ -121,7 +122,7 @@ def _read_variables(path: Path, comment: list[str], first_line: int) -> dict[str
 def _only_operation(path: Path, body: str, lines_before: int) -> tuple[str, set[str]]:
     """The name of the one operation, and the names of its variables."""
     try:
-        document = parse(body)
+        document = _parsed(body)
     except GraphQLSyntaxError as error:
         line = lines_before + error.locations[0].line if error.locations else 1
         raise OperationFileError(path, line, error.message) from None
@@ -130,6 +131,12 @@ def _only_operation(path: Path, body: str, lines_before: int) -> tuple[str, set[
         raise OperationFileError(path, lines_before + 1, "there must be exactly one operation, and it must have a name")
     declared = {variable.variable.name.value for variable in operations[0].variable_definitions or ()}
     return operations[0].name.value, declared
+
+
+@cache
+def _parsed(body: str) -> DocumentNode:
+    """Several applications in one process, as in tests, offer the same operations."""
+    return parse(body)
 
 
 def _topic(folder: Path) -> str:

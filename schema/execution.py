@@ -6,7 +6,9 @@ This is the seam between the server and Strawberry: whatever runs documents late
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import orjson
@@ -15,6 +17,7 @@ from graphql import (
     DocumentNode,
     FieldNode,
     GraphQLError,
+    GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
     OperationType,
@@ -23,6 +26,7 @@ from graphql import (
     visit,
 )
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.schema import validate_document
 from strawberry.types import ExecutionContext
 
 from models.access import Role
@@ -33,6 +37,10 @@ from schema.errors import RequestErrorCode, RequestRefused, ShownError, log_erro
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 INTROSPECTION = {"__schema", "__type"}
+# Portals send the same few documents, and to parse and validate one takes longer than many an answer. A tree may take
+# 300 bytes for each character of its text, so these two also bound the memory that somebody can make us keep.
+DOCUMENTS_KEPT = 128
+LONGEST_KEPT = 4_000
 NUL, ESCAPED_NUL = "\0", "\\u0000"
 
 
@@ -45,12 +53,29 @@ class Asked:
     operation_name: str | None = None
 
 
+class Document:
+    """A parsed document, which remembers of which schemas it was found to be a valid one."""
+
+    def __init__(self, node: DocumentNode) -> None:
+        self.node = node
+        self._valid_in: set[GraphQLSchema] = set()
+
+    def mistakes(self, execution: ExecutionContext) -> list[GraphQLError]:
+        schema = execution.schema._schema
+        if schema in self._valid_in:
+            return []
+        found = validate_document(schema, self.node, execution.validation_rules)
+        if not found:
+            self._valid_in.add(schema)
+        return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """What is to be run: one operation of a document that has been parsed."""
 
     asked: Asked
-    document: DocumentNode
+    document: Document
     kind: OperationType
 
 
@@ -81,13 +106,24 @@ class Answer:
 def read_operation(asked: Asked, principal: Principal, most_tokens: int) -> Operation:
     """The operation that is meant. Raises GraphQLSyntaxError, or RequestRefused if it is unclear or not allowed."""
     _refuse_nul(asked)
-    document = parse(asked.query, max_lexical_tokens=most_tokens, max_comments=most_tokens)
-    chosen = _chosen(document, asked.operation_name)
+    document = read_document(asked.query, most_tokens)
+    chosen = _chosen(document.node, asked.operation_name)
     if chosen.operation is OperationType.SUBSCRIPTION:
         raise RequestRefused(RequestErrorCode.UNSUPPORTED_OPERATION)
-    if not may_introspect(principal) and _introspects(document):
+    if not may_introspect(principal) and _introspects(document.node):
         raise RequestRefused(RequestErrorCode.INTROSPECTION_REFUSED)
     return Operation(asked=asked, document=document, kind=chosen.operation)
+
+
+def read_document(text: str, most_tokens: int | None = None) -> Document:
+    """Raises GraphQLSyntaxError, which is not remembered."""
+    read = _read_document if len(text) <= LONGEST_KEPT else _read_document.__wrapped__
+    return read(text, most_tokens)
+
+
+@lru_cache(maxsize=DOCUMENTS_KEPT)
+def _read_document(text: str, most_tokens: int | None) -> Document:
+    return Document(parse(text, max_lexical_tokens=most_tokens, max_comments=most_tokens))
 
 
 def _refuse_nul(asked: Asked) -> None:
@@ -134,13 +170,26 @@ class _Introspection(Visitor):
 # ------------------------------------------------------------------------------------------------ running
 
 
-class ParsedBefore(SchemaExtension):
-    """Hands Strawberry the document that was parsed already: parsing a long one takes ten milliseconds."""
+class KnownDocuments(SchemaExtension):
+    """Hands Strawberry the document that was parsed already, and has one that was valid not validated again."""
 
-    def on_operation(self) -> Iterator[None]:
-        context = self.execution_context.context
-        if isinstance(context, OperationContext):
-            self.execution_context.graphql_document = context.operation.document
+    _document: Document | None = None
+
+    def on_parse(self) -> Iterator[None]:
+        execution = self.execution_context
+        if isinstance(execution.context, OperationContext):
+            self._document = execution.context.operation.document
+        elif execution.query:
+            # Strawberry parses again what cannot be parsed, and answers with what is wrong.
+            with suppress(GraphQLSyntaxError):
+                self._document = read_document(execution.query)
+        if self._document is not None:
+            execution.graphql_document = self._document.node
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        if self._document is not None:
+            self.execution_context.pre_execution_errors = self._document.mistakes(self.execution_context)
         yield
 
 
@@ -148,7 +197,7 @@ class Schema(strawberry.Schema):
     """Strawberry's schema with our log: its own writes a traceback for everything that a client gets wrong."""
 
     def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:
-        return [ParsedBefore(), *super().get_extensions(sync)]
+        return [KnownDocuments(), *super().get_extensions(sync)]
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         log_errors(errors)
