@@ -6,9 +6,11 @@ them its address in an environment variable; without workers it starts when the 
 
 import asyncio
 import os
+import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -113,34 +115,57 @@ async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class File:
+    """A worker's own SQLite database, and what overwrites it with an empty one."""
+
+    database: Database
+    empty: sqlite3.Connection
+    administrator: sqlite3.Connection
+
+
 @pytest.fixture(scope="session")
-def sqlite_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("sqlite") / "countersign.db"
+async def sqlite_file(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[File]:
+    """One a worker, with its connections: they take longer to open than most of our statements to run."""
+    place = tmp_path_factory.mktemp("sqlite") / "countersign.db"
+    async with opened(copied(sqlite_template, place)) as database:
+        with closing(sqlite3.connect(":memory:")) as empty, closing(sqlite3.connect(place)) as administrator:
+            administrator.execute("PRAGMA synchronous=OFF")
+            administrator.backup(empty)
+            yield File(database, empty, administrator)
 
 
 @pytest.fixture
-async def sqlite_database(sqlite_template: Path, sqlite_place: Path) -> AsyncIterator[Database]:
-    """A fresh, migrated SQLite database, for what is only about SQLite."""
-    async with opened(copied(sqlite_template, sqlite_place)) as database:
-        yield database
+async def sqlite_database(sqlite_file: File) -> AsyncIterator[Database]:
+    """A migrated SQLite database with nothing in it, for what is only about SQLite."""
+    yield sqlite_file.database
+    sqlite_file.empty.backup(sqlite_file.administrator)
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A worker's own PostgreSQL database, and a connection that stays for emptying it."""
+
+    database: Database
+    administrator: asyncpg.Connection
 
 
 @pytest.fixture(scope="session")
-async def postgresql_clone(postgres_server: str) -> str:
-    """The URL of this worker's own database: to clone one for each test would take longer than most tests."""
+async def postgresql_clone(postgres_server: str) -> AsyncIterator[Clone]:
+    """One a worker, with its connections: a clone or a connection for each test would take longer than most tests."""
     name = f"test_{uuid4().hex}"
     async with administrator(postgres_server) as connection:
         await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
-    return named(postgres_server, name)
+    url = named(postgres_server, name)
+    async with opened(url) as database, administrator(url) as connection:
+        yield Clone(database, connection)
 
 
 @pytest.fixture
-async def postgresql_database(postgresql_clone: str) -> AsyncIterator[Database]:
+async def postgresql_database(postgresql_clone: Clone) -> AsyncIterator[Database]:
     """A migrated PostgreSQL database with nothing in it."""
-    async with opened(postgresql_clone) as database:
-        yield database
-    async with administrator(postgresql_clone) as connection:
-        await connection.execute(EMPTYING)
+    yield postgresql_clone.database
+    await postgresql_clone.administrator.execute(EMPTYING)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
