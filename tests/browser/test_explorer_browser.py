@@ -93,18 +93,25 @@ async def explorer(built_explorer: None, served: Served) -> str:
     return await served(stub_app()) + "/explorer"
 
 
-async def test_the_explorer_offers_the_operations_and_says_who_is_signed_in(explorer: str, browser_page: Page) -> None:
+async def test_the_first_visit_offers_the_operations_and_opens_the_first(explorer: str, browser_page: Page) -> None:
     await browser_page.goto(explorer)
     panel = browser_page.get_by_role("region", name="Operations", exact=True)
     await expect(panel.locator("[data-operation]")).to_have_count(3)
     await expect(panel).to_contain_text("Says hello to the person named.")
     await expect(browser_page.get_by_role("banner")).to_contain_text("Grace Hopper · staff")
-
-
-async def test_the_first_visit_opens_the_first_operation(explorer: str, browser_page: Page) -> None:
-    await browser_page.goto(explorer)
     await expect(browser_page.get_by_label("Operation Editor")).to_contain_text("query Greeting")
     await expect(browser_page.get_by_label("Variables")).to_contain_text('"to": "Ada"')
+    await expect_search_to_narrow(browser_page)
+    for plugin in ("Query builder", "Documentation Explorer", "History"):
+        await browser_page.get_by_role("button", name=f"Show {plugin}").click()
+        await expect(browser_page.get_by_role("button", name=f"Hide {plugin}")).to_be_visible()
+
+
+async def expect_search_to_narrow(page: Page) -> None:
+    await page.get_by_label("Search operations").fill("hello MANNERS")
+    await expect(page.locator("[data-operation]")).to_have_count(1)
+    await page.get_by_label("Search operations").fill("nonsense")
+    await expect(page.get_by_text("No operation has all these words.")).to_be_visible()
 
 
 async def test_a_link_opens_an_operation_with_its_variables_and_runs_nothing(explorer: str, browser_page: Page) -> None:
@@ -166,14 +173,6 @@ async def test_a_later_visit_finds_its_tabs_and_a_link_goes_to_the_tab_it_is_in(
     await expect(browser_page.get_by_role("tab", selected=True)).to_contain_text("Greeting")
 
 
-async def test_the_search_box_narrows_the_operations(explorer: str, browser_page: Page) -> None:
-    await browser_page.goto(explorer)
-    await browser_page.get_by_label("Search operations").fill("hello MANNERS")
-    await expect(browser_page.locator("[data-operation]")).to_have_count(1)
-    await browser_page.get_by_label("Search operations").fill("nonsense")
-    await expect(browser_page.get_by_text("No operation has all these words.")).to_be_visible()
-
-
 async def test_a_document_with_two_operations_lets_one_be_chosen(explorer: str, browser_page: Page) -> None:
     await browser_page.goto(explorer)
     await expect(browser_page.get_by_label("Operation Editor")).to_contain_text("query Greeting")
@@ -193,13 +192,6 @@ async def test_the_editors_workers_load_and_find_a_mistake(explorer: str, browse
     await browser_page.keyboard.press("Control+A")
     await browser_page.keyboard.insert_text("query Wrong { nothingOfTheKind }")
     await expect(browser_page.locator(".graphiql-query-editor .squiggly-error")).to_be_visible()
-
-
-@pytest.mark.parametrize("plugin", ["Query builder", "Documentation Explorer", "History"])
-async def test_the_other_panels_open(explorer: str, browser_page: Page, plugin: str) -> None:
-    await browser_page.goto(explorer)
-    await browser_page.get_by_role("button", name=f"Show {plugin}").click()
-    await expect(browser_page.get_by_role("button", name=f"Hide {plugin}")).to_be_visible()
 
 
 async def test_whoever_is_not_signed_in_is_led_to_the_door(

@@ -107,10 +107,12 @@ async def test_the_pages_own_operation_opens_in_the_explorer(signed_in: Page, bu
     await expect(page.locator(".result-window")).to_contain_text('"name": "Xtra Lease"')
 
 
-@pytest.mark.parametrize("width", [400, 1440])
-async def test_no_page_is_wider_than_the_screen(signed_in: Page, width: int) -> None:
-    await signed_in.set_viewport_size({"width": width, "height": 900})
-    assert await signed_in.evaluate("document.documentElement.scrollWidth") == width
+async def test_no_page_is_wider_than_the_screen(signed_in: Page) -> None:
+    for width in (400, 1440):
+        await signed_in.set_viewport_size({"width": width, "height": 900})
+        # What was laid out before takes the new width a moment later.
+        await signed_in.reload()
+        assert await signed_in.evaluate("document.documentElement.scrollWidth") == width
 
 
 async def test_signing_out_ends_it(signed_in: Page) -> None:
