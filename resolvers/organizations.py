@@ -6,9 +6,11 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import insert, select
+from sqlalchemy import Select, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.batches import as_parameter, asked
@@ -114,14 +116,15 @@ async def calendars(
     connection: AsyncConnection | AsyncSession, organization_ids: Iterable[int]
 ) -> Mapping[int, BillingCalendar]:
     """The calendar of each organization."""
-    keys = asked("keys", "organization_id")
-    zones = BillingZone.__table__
-    rows = await connection.execute(
-        select(zones).where(zones.c.organization_id.in_(select(keys.c.organization_id))).order_by(zones.c.since),
-        {"keys": as_parameter((i,) for i in organization_ids)},
-    )
+    rows = await connection.execute(_zones(), {"keys": as_parameter((i,) for i in organization_ids)})
     periods: dict[int, tuple[ZonePeriod, ...]] = {}
     for row in rows:
         period = ZonePeriod(row.since, row.zone, row.cutoff)
         periods[row.organization_id] = (*periods.get(row.organization_id, ()), period)
     return {organization_id: BillingCalendar(of_one) for organization_id, of_one in periods.items()}
+
+
+@lru_cache
+def _zones() -> Select[Any]:
+    keys, zones = asked("keys", "organization_id"), BillingZone.__table__
+    return select(zones).where(zones.c.organization_id.in_(select(keys.c.organization_id))).order_by(zones.c.since)

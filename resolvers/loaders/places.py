@@ -43,11 +43,7 @@ class OrganizationsPage:
 
 async def organizations_by_id(connection: AsyncConnection, organization_ids: Sequence[int]) -> list[OrganizationRow]:
     """Those of the organizations that exist, in any order; `place` says of which key."""
-    named = asked("keys", "organization_id")
-    chosen = ORGANIZATION.c.id.in_(select(named.c.organization_id))
-    rows = await connection.execute(
-        _organizations().where(chosen), {"keys": as_parameter((i,) for i in organization_ids)}
-    )
+    rows = await connection.execute(_named_organizations(), {"keys": as_parameter((i,) for i in organization_ids)})
     places = {organization_id: place for place, organization_id in enumerate(organization_ids)}
     return [row._replace(place=places[row.organization_id]) for row in _with_calendars(rows.all())]
 
@@ -86,6 +82,13 @@ def _chosen(search: str | None, only: int | None) -> ColumnElement[bool]:
     return chosen
 
 
+@lru_cache
+def _named_organizations() -> Select[Any]:
+    named = asked("keys", "organization_id")
+    return _organizations().where(ORGANIZATION.c.id.in_(select(named.c.organization_id)))
+
+
+@lru_cache
 def _organizations() -> Select[Any]:
     """A row for each period of each organization's calendar."""
     c = ORGANIZATION.c

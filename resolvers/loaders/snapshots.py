@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, literal, literal_column, select
@@ -66,6 +67,7 @@ async def billing_snapshots_of(connection: AsyncConnection | AsyncSession, organ
     return [SnapshotRow._make(row) for row in rows]
 
 
+@lru_cache
 def _snapshots_by_id() -> Select[Any]:
     keys = asked("keys", "place", *SnapshotKey._fields)
     same = (SNAPSHOT.c.organization_id == keys.c.organization_id) & (SNAPSHOT.c.id == keys.c.snapshot_id)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.batches import as_parameter, asked
@@ -29,18 +30,19 @@ async def products_of(connection: AsyncConnection | AsyncSession, organization_i
 async def products_of_each(
     connection: AsyncConnection | AsyncSession, organization_ids: Sequence[int]
 ) -> Mapping[int, Products]:
-    keys = asked("keys", "organization_id")
-    rows = await connection.execute(
-        select(Scope.organization_id, Scope.id, Scope.kind).where(
-            Scope.organization_id.in_(select(keys.c.organization_id)),
-            Scope.kind.in_([*PRODUCTS, ScopeKind.EXCLUSION]),
-        ),
-        {"keys": as_parameter((i,) for i in organization_ids)},
-    )
+    rows = await connection.execute(_scopes(), {"keys": as_parameter((i,) for i in organization_ids)})
     kinds: dict[int, dict[int, ScopeKind]] = {organization_id: {} for organization_id in organization_ids}
     for row in rows:
         kinds[row.organization_id][row.id] = row.kind
     return {organization_id: _products(organization_id, of_one) for organization_id, of_one in kinds.items()}
+
+
+@lru_cache
+def _scopes() -> Select[int, int, ScopeKind]:
+    keys = asked("keys", "organization_id")
+    own = Scope.organization_id.in_(select(keys.c.organization_id))
+    kinds = Scope.kind.in_([*PRODUCTS, ScopeKind.EXCLUSION])
+    return select(Scope.organization_id, Scope.id, Scope.kind).where(own, kinds)
 
 
 def _products(organization_id: int, kinds: Mapping[int, ScopeKind]) -> Products:

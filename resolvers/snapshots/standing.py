@@ -127,17 +127,18 @@ def _product(
 async def _scopes_with_lost_dates(
     connection: AsyncConnection, organization_ids: Sequence[int]
 ) -> Mapping[int, set[int]]:
-    keys = asked("keys", "organization_id")
     found: dict[int, set[int]] = {organization_id: set() for organization_id in organization_ids}
-    rows = await connection.execute(
-        select(UNCERTAIN.c.organization_id, UNCERTAIN.c.scope_id)
-        .where(UNCERTAIN.c.organization_id.in_(select(keys.c.organization_id)))
-        .distinct(),
-        {"keys": as_parameter((i,) for i in organization_ids)},
-    )
-    for organization_id, scope_id in rows:
+    parameters = {"keys": as_parameter((i,) for i in organization_ids)}
+    for organization_id, scope_id in await connection.execute(_uncertain_scopes(), parameters):
         found[organization_id].add(scope_id)
     return found
+
+
+@lru_cache
+def _uncertain_scopes() -> Select[Any]:
+    keys = asked("keys", "organization_id")
+    own = UNCERTAIN.c.organization_id.in_(select(keys.c.organization_id))
+    return select(UNCERTAIN.c.organization_id, UNCERTAIN.c.scope_id).where(own).distinct()
 
 
 def measure_of(term: Term | None) -> Measure:
