@@ -16,6 +16,7 @@ class Role(Enum):
     ORGANIZATION = "an administrator of one organization: sees and changes its own"
     PARTNER = "a partner's system acting for one organization"
     INDIVIDUAL = "a person: sees what is theirs"
+    PROGRAM = "an administrator of one program: its products, vouchers and money"
 
 
 class TokenUse(Enum):
@@ -36,6 +37,7 @@ class Token(Base):
     use: Mapped[TokenUse] = mapped_column(Spelled(TokenUse))
     organization_id: Mapped[Key | None] = mapped_column(ForeignKey("organization.id"))
     person_id: Mapped[Key | None] = mapped_column(ForeignKey("person.id"))
+    program_id: Mapped[Key | None] = mapped_column(ForeignKey("program.id"))
     # Of a session: the digest of the token or link that began it, so that revoking one ends the other.
     began_with: Mapped[str | None] = mapped_column(ForeignKey("token.digest"))
     created_at: Mapped[Moment]
@@ -46,6 +48,7 @@ class Token(Base):
     __table_args__ = (
         CheckConstraint("(role IN ('ORGANIZATION', 'PARTNER')) = (organization_id IS NOT NULL)", name="organization"),
         CheckConstraint("(role = 'INDIVIDUAL') = (person_id IS NOT NULL)", name="person"),
+        CheckConstraint("(role = 'PROGRAM') = (program_id IS NOT NULL)", name="program"),
         CheckConstraint("(use = 'SESSION') = (began_with IS NOT NULL)", name="began_with"),
         Index(None, "name"),
         Index(None, "began_with"),

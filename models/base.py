@@ -52,9 +52,10 @@ class Spelled(TypeDecorator[E]):
     impl = String
     cache_ok = True
 
-    def __init__(self, of: type[E]) -> None:
+    def __init__(self, of: type[E], width: int | None = None) -> None:
+        """The width is that of the longest name; an enum that will grow is given room."""
         self.of = of
-        super().__init__(max(len(member.name) for member in of))
+        super().__init__(width or max(len(member.name) for member in of))
 
     def process_bind_param(self, value: E | None, dialect: Dialect) -> str | None:
         return None if value is None else value.name

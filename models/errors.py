@@ -12,6 +12,7 @@ DomainError
 ├── BillingError        a contract term, a snapshot, an exclusion, an invoice or an adjustment that cannot be
 ├── DisputeError        a step that a dispute cannot take
 ├── EvidenceError       a proof that cannot be made
+├── VoucherError        a product, an order, a voucher or an assignment that cannot be as asked
 └── ErasureError        personal data that cannot be erased, yet
 """
 
@@ -308,4 +309,56 @@ class ErasureErrorCode(Enum):
 
 class ErasureError(DomainError):
     def __init__(self, code: ErasureErrorCode, message: str, *field: str) -> None:
+        super().__init__(code, message, *field)
+
+
+# --------------------------------------------------------------------------------------------- vouchers
+
+
+class VoucherErrorCode(Enum):
+    BAD_NAME = "A name has 1 to 200 printable characters."
+    BAD_SLUG = "A slug has 1 to 100 lower-case letters, digits and hyphens."
+    BAD_CODE = "A code has 1 to 40 printable characters without spaces."
+    TAKEN = "Another one has this name, slug or code. Give one of its own."
+    UNKNOWN_ZONE = "This is not an IANA time zone. Use a name such as America/Chicago or UTC."
+    BAD_QUANTITY = "An order is of 1 to 10,000 vouchers."
+    BAD_TERMS = "What was given does not make terms that can be kept. The message says which."
+    STOPPED = "This can be bought no more."
+    AMOUNT_MUST_EQUAL_TOTAL = "The amount must equal quantity times price, to the cent. Nothing was issued or charged."
+    FUNDING_NOT_TAKEN = "This voucher program does not take that way to pay."
+    NO_AGREEMENT = "The organization has no agreement with the program to be billed later in that currency."
+    AGREEMENT_EXISTS = "There is an agreement in that currency already. Change its cap, or end it."
+    OVER_CAP = "What is unbilled, unpaid and held would be more than the cap. Nothing was redeemed."
+    WRONG_STATE = "The order is not in a state in which this can be done."
+    IN_USE = "Something of it was redeemed or is held, so this cannot be done."
+    NO_GATEWAY = "The server has no payment gateway. Pay by purchase order, or ask whoever runs it."
+    CARD_DECLINED = "The card was declined. Nothing was issued or charged; the order may be paid with another card."
+    REQUEST_IN_FLIGHT = "The same request is being worked on. Ask again in a moment with the same key."
+    REFERENCE_REQUIRED = "Give the reference by which it is found in the records, of 1 to 100 printable characters."
+    REASON_REQUIRED = "Give a reason, in words that an auditor will understand."
+    NOT_REFUNDABLE = "The voucher program gives nothing back for this, or not any more."
+    NO_CODE_KEYS = "The server has no key for codes. Whoever runs it makes one: python3 -m server keys codes."
+    CODE_NOT_USABLE = "This code cannot be used."
+    VOUCHER_DOES_NOT_FIT = "The voucher may not pay for this product."
+    VOUCHER_EXCEEDS_DUE = "More was to be taken from the voucher than is due."
+    NOT_LIVE = "The voucher is spent, expired, revoked or given back."
+    ALREADY_ASSIGNED = "The voucher is assigned. Reissue it first: then its old code is dead."
+    NOT_ASSIGNED = "The voucher is assigned to nobody."
+    NOT_ENTITLED = "The organization may pay only for its learners, and for whom it is responsible party."
+    FIRST_ASSIGNEE_ONLY = "These vouchers stay with whom they were first assigned to."
+    OUT_OF_STOCK = "There are not enough vouchers that are assigned to nobody."
+    BAD_EMAIL = "This is not an e-mail address."
+    BAD_PURPOSE = "A purpose has 1 to 200 printable characters."
+    DATE_OUT_OF_RANGE = "The date is outside 1900-01-01 through 2199-12-31, or not later than it was."
+    UNKNOWN_CURRENCY = MoneyErrorCode.UNKNOWN_CURRENCY.value
+    BAD_AMOUNT = MoneyErrorCode.BAD_AMOUNT.value
+    IDEMPOTENCY_KEY_REUSED = RepeatErrorCode.IDEMPOTENCY_KEY_REUSED.value
+    BAD_IDEMPOTENCY_KEY = RepeatErrorCode.BAD_IDEMPOTENCY_KEY.value
+    NOT_FOUND = "There is no such thing, or it is not yours. Check the id."
+    NOT_ALLOWED = AccessErrorCode.NOT_ALLOWED.value
+    BAD_ID = "This is not an id that this API gave out, or it is the id of another kind of thing."
+
+
+class VoucherError(DomainError):
+    def __init__(self, code: VoucherErrorCode, message: str, *field: str) -> None:
         super().__init__(code, message, *field)

@@ -23,6 +23,14 @@ class Keys:
     def __init__(self, recorded_at: dt.datetime) -> None:
         self._next = (to_microseconds(recorded_at) - ERA_US) << COUNT_BITS
 
+    @classmethod
+    def scattered(cls, now: dt.datetime) -> Keys:
+        """Keys of an act that no lock puts in order, as in a program: should two acts ever meet, the primary key
+        refuses the second, which is then tried again with others."""
+        keys = cls(now)
+        keys._next = reference_key(now)
+        return keys
+
     def take(self, count: int = 1) -> int:
         """The first of `count` consecutive keys."""
         first = self._next

@@ -54,3 +54,17 @@ class IdempotencyKey(Base):
     input_digest: Mapped[str] = mapped_column(String(64))
     made_id: Mapped[Key]
     recorded_at: Mapped[Moment]
+
+
+class ProgramKey(Base):
+    """The same in a program, of whoever acts there: an organization, or the program itself."""
+
+    __tablename__ = "program_key"
+    program_id: Mapped[Key] = mapped_column(ForeignKey("program.id"), primary_key=True)
+    # The organization's id, or the program's for its own people and for staff.
+    actor_id: Mapped[Key] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    mutation: Mapped[str] = mapped_column(String(100))
+    input_digest: Mapped[str] = mapped_column(String(64))
+    made_id: Mapped[Key]
+    recorded_at: Mapped[Moment]

@@ -31,7 +31,7 @@ async def once(
     Whether the principal may do it is asked before. Of two at once one does it and the other is tried again, since the
     step takes the organization's lock; then it finds what was made.
     """
-    _refuse_odd(key)
+    refuse_odd_key(key)
     digest = digest_of(given)
     before = (
         await session.execute(
@@ -42,12 +42,7 @@ async def once(
     ).one_or_none()
     if before is None:
         return await _do(session, organization_id, key, mutation, digest, now, step)
-    if (before.mutation, before.input_digest) != (mutation, digest):
-        raise RepeatError(
-            RepeatErrorCode.IDEMPOTENCY_KEY_REUSED,
-            f"The key was used before, for {before.mutation} with other input. Use a new key for a new request.",
-            "idempotencyKey",
-        )
+    refuse_other_input(before.mutation, before.input_digest, mutation, digest)
     made: int = before.made_id
     return made
 
@@ -75,7 +70,16 @@ async def _do(
     return made
 
 
-def _refuse_odd(key: str) -> None:
+def refuse_other_input(known_mutation: str, known_digest: str, mutation: str, digest: str) -> None:
+    if (known_mutation, known_digest) != (mutation, digest):
+        raise RepeatError(
+            RepeatErrorCode.IDEMPOTENCY_KEY_REUSED,
+            f"The key was used before, for {known_mutation} with other input. Use a new key for a new request.",
+            "idempotencyKey",
+        )
+
+
+def refuse_odd_key(key: str) -> None:
     if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
         raise RepeatError(
             RepeatErrorCode.BAD_IDEMPOTENCY_KEY,

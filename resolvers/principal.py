@@ -16,6 +16,8 @@ class Principal:
     organization_id: int | None = None
     # The account of an individual.
     person_id: int | None = None
+    # The one program of a program's administrator.
+    program_id: int | None = None
     # From where: an address, the command line, the worker. Events keep it.
     origin: str = ""
 
@@ -33,6 +35,24 @@ class Principal:
     def must_see(self, organization_id: int, what: str, *field: str) -> None:
         if not self.may_see(organization_id):
             raise NotFound(what, *field)
+
+    def runs(self, program_id: int) -> bool:
+        return self.is_staff or (self.role is Role.PROGRAM and self.program_id == program_id)
+
+    def must_run(self, program_id: int, deed: str) -> None:
+        """Of what the program itself does: define, approve, settle, look at its money."""
+        if not self.runs(program_id):
+            raise NotAllowed(f"Only the program's administrators and staff may {deed}.")
+
+    def must_see_in(self, program_id: int, organization_id: int, what: str, *field: str) -> None:
+        """Of what an organization has in a program: its orders and vouchers."""
+        if not (self.runs(program_id) or self.may_see(organization_id)):
+            raise NotFound(what, *field)
+
+    def must_own(self, organization_id: int, deed: str) -> None:
+        """Of what an organization does with its own vouchers; staff may do it for them."""
+        if not self.may_see(organization_id):
+            raise NotAllowed(f"Only the organization's administrators, its partner and staff may {deed}.")
 
     def must_be_staff(self, deed: str) -> None:
         if not self.is_staff:

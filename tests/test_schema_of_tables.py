@@ -34,6 +34,7 @@ assert models.__all__  # importing it names every table in the metadata
 NO_TENANT = {
     "organization": "it is the tenant",
     "person": "may be a learner in several organizations",
+    "program": "it is the tenant of all vouchers",
     "token": "is looked up by its digest, before anybody knows whose it is",
     "roster_import": "belongs to whoever runs it; one file may hold several organizations",
     "roster_refusal": "is of an import",
@@ -46,7 +47,14 @@ LEADS_OUT = {
     ("checkpoint", ("key_id",)),
     ("evidence_pack", ("key_id",)),
     ("task", ("due_at",)),
+    ("payment", ("state", "asked_at")),
+    ("payment_refund", ("state", "asked_at")),
+    ("fee_order", ("person_id",)),
+    ("voucher_assignment", ("person_id",)),
 }
+# An organization named in a program's row: it is the buyer there, not the tenant.
+OF_REFERENCES = {("organization_id",)}
+TENANTS = {"organization_id", "program_id"}
 # Keys that are digests, not numbers.
 DIGESTS = {("signing_key", "id"), ("checkpoint", "key_id"), ("evidence_pack", "key_id")}
 
@@ -73,7 +81,9 @@ def columns_of(index: Index) -> tuple[str, ...]:
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: str(table.name))
 def test_the_tenant_comes_first_in_every_key_and_index(table: Table) -> None:
     keys = {key for key in keys_of(table) if (table.name, key) not in LEADS_OUT}
-    assert {key for key in keys if key[0] != "organization_id"} == set()
+    (primary,) = [key for key in keys if key == tuple(c.name for c in table.primary_key)]
+    assert primary[0] in TENANTS
+    assert {key for key in keys - OF_REFERENCES if key[0] != primary[0]} == set()
     assert any(isinstance(c, PrimaryKeyConstraint) and len(c.columns) for c in table.constraints)
 
 
@@ -82,7 +92,8 @@ def test_a_foreign_key_stays_within_its_tenant(table: Table) -> None:
     for constraint in table.foreign_key_constraints:
         referred = [element.column for element in constraint.elements]
         if (table.name, tuple(constraint.column_keys)) not in LEADS_OUT:
-            assert referred[0].name == ("id" if referred[0].table.name == "organization" else "organization_id")
+            own = referred[0].table.name in {"organization", "program"}
+            assert referred[0].name in ({"id"} if own else TENANTS)
 
 
 def test_the_exceptions_are_tables_that_exist() -> None:

@@ -1,0 +1,121 @@
+"""Payments through gateways: what was asked, what was answered, and what a gateway can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Key, Moment, Spelled
+
+
+class PaymentState(Enum):
+    """What is known of a charge. It is asked for outside any transaction, so an answer may be late or missing."""
+
+    ASKING = "the gateway is being asked"
+    ACTION_REQUIRED = "the card's owner must confirm it first, as 3-D Secure wants"
+    UNKNOWN = "the gateway did not answer: it is looked up before anything is tried again"
+    SUCCEEDED = "it was charged"
+    DECLINED = "it was declined"
+    CANCELLED = "it was given up before it was charged"
+
+
+class RefundState(Enum):
+    ASKING = "the gateway is being asked"
+    UNKNOWN = "the gateway did not answer: it is looked up before anything is tried again"
+    SUCCEEDED = "the money was given back"
+    FAILED = "the gateway refused"
+
+
+OPEN_PAYMENTS = frozenset({PaymentState.ASKING, PaymentState.ACTION_REQUIRED, PaymentState.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a gateway declares that it can do: everybody asks here, nobody guesses."""
+
+    name: str
+    takes_vouchers: bool
+    # Its own page asks for the card, or ours sends a method that the gateway's script made.
+    hosted_page: bool
+    refunds: bool
+    partial_refunds: bool
+
+
+class Payment(Base):
+    """One charge, asked for once. Found at the gateway by our own reference."""
+
+    __tablename__ = "payment"
+    program_id: Mapped[Key] = mapped_column(ForeignKey("program.id"), primary_key=True)
+    id: Mapped[Key] = mapped_column(primary_key=True)
+    # What it pays for.
+    voucher_order_id: Mapped[Key | None]
+    gateway: Mapped[str] = mapped_column(String(40))
+    # Ours, sent along; and the gateway's own.
+    reference: Mapped[str] = mapped_column(String(60))
+    gateway_reference: Mapped[str | None] = mapped_column(String(255))
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    state: Mapped[PaymentState] = mapped_column(Spelled(PaymentState))
+    asked_at: Mapped[Moment]
+    answered_at: Mapped[Moment | None]
+    # Why it was declined, in the gateway's words.
+    failure: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (
+        ForeignKeyConstraint(["program_id", "voucher_order_id"], ["voucher_order.program_id", "voucher_order.id"]),
+        UniqueConstraint("program_id", "reference"),
+        UniqueConstraint("program_id", "gateway", "gateway_reference"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+        Index(None, "program_id", "voucher_order_id"),
+        # Looked up by the worker, of whatever program.
+        Index(None, "state", "asked_at"),
+    )
+
+
+class PaymentRefund(Base):
+    """Part or all of a charge given back, asked for once."""
+
+    __tablename__ = "payment_refund"
+    program_id: Mapped[Key] = mapped_column(primary_key=True)
+    id: Mapped[Key] = mapped_column(primary_key=True)
+    payment_id: Mapped[Key]
+    reference: Mapped[str] = mapped_column(String(60))
+    gateway_reference: Mapped[str | None] = mapped_column(String(255))
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[RefundState] = mapped_column(Spelled(RefundState))
+    asked_at: Mapped[Moment]
+    answered_at: Mapped[Moment | None]
+    failure: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (
+        ForeignKeyConstraint(["program_id", "payment_id"], ["payment.program_id", "payment.id"]),
+        UniqueConstraint("program_id", "reference"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+        Index(None, "program_id", "payment_id"),
+        Index(None, "state", "asked_at"),
+    )
+
+
+class GatewayNotice(Base):
+    """Something that a gateway told by itself (a webhook), kept once however often it is told. Insert-only."""
+
+    __tablename__ = "gateway_notice"
+    program_id: Mapped[Key] = mapped_column(ForeignKey("program.id"), primary_key=True)
+    gateway: Mapped[str] = mapped_column(String(40), primary_key=True)
+    # The gateway's id of this notice.
+    notice: Mapped[str] = mapped_column(String(255), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(100))
+    gateway_reference: Mapped[str] = mapped_column(String(255))
+    received_at: Mapped[Moment]

@@ -1,0 +1,76 @@
+"""What was done to a thing of a program: who, when, from where, and what it was before and after. Insert-only."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Key, Moment, Spelled
+
+WIDTH = 40
+
+
+class ProgramThing(Enum):
+    """What an event is about. Its key is the `id` of the row of that table."""
+
+    PROGRAM = "the program itself"
+    PRODUCT = "a product"
+    VOUCHER_PROGRAM = "a voucher program"
+    VOUCHER_ORDER = "an order of vouchers"
+    VOUCHER = "a voucher"
+    AGREEMENT = "an agreement to be billed later"
+    PROMOTION = "a promotion"
+
+
+class ProgramDeed(Enum):
+    """What was done."""
+
+    DEFINED = "it was defined"
+    PRICE_CHANGED = "its price was changed"
+    RETIRED = "it can be bought or used no more"
+    AGREED = "an organization may be billed later, up to a cap"
+    CAP_CHANGED = "the cap was changed"
+    AGREEMENT_ENDED = "the agreement was ended"
+    ORDERED = "it was ordered"
+    ORDER_APPROVED = "the purchase order was approved"
+    ORDER_REJECTED = "the purchase order was not approved"
+    ORDER_SETTLED = "it was paid"
+    ORDER_DECLINED = "the card was declined"
+    ORDER_CANCELLED = "it was cancelled"
+    PAYMENT_UNKNOWN = "the gateway did not answer"
+    REFUNDED = "money was given back"
+    ISSUED = "it was issued"
+    CODES_REVEALED = "its code was shown to its owner"
+    ASSIGNED = "it was assigned"
+    INVITED = "an e-mail with a link was sent"
+    CLAIMED = "it was claimed"
+    ASSIGNMENT_CANCELLED = "its assignment was cancelled"
+    REISSUED = "it was given another code: the old one is dead"
+    REVOKED = "it was revoked"
+    EXTENDED = "it expires later"
+    EXPIRED = "it expired"
+    FLAGGED = "its assignee has left the organization"
+    REDEEMED = "it paid a fee"
+    REVERSED = "a redemption was reversed"
+
+
+class ProgramEvent(Base):
+    """One thing done. The text that a person wrote may be erased with them; nothing else ever changes."""
+
+    __tablename__ = "program_event"
+    program_id: Mapped[Key] = mapped_column(ForeignKey("program.id"), primary_key=True)
+    id: Mapped[Key] = mapped_column(primary_key=True)
+    recorded_at: Mapped[Moment]
+    thing: Mapped[ProgramThing] = mapped_column(Spelled(ProgramThing, WIDTH))
+    thing_id: Mapped[Key]
+    deed: Mapped[ProgramDeed] = mapped_column(Spelled(ProgramDeed, WIDTH))
+    actor: Mapped[str] = mapped_column(String(200))
+    # From where: an address, the command line, the worker.
+    origin: Mapped[str] = mapped_column(String(100))
+    said: Mapped[str | None] = mapped_column(Text)
+    before: Mapped[str | None] = mapped_column(String(200))
+    after: Mapped[str | None] = mapped_column(String(200))
+
+    __table_args__ = (Index(None, "program_id", "thing", "thing_id", "id"),)

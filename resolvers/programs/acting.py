@@ -1,0 +1,111 @@
+"""An act in a program: who does it, when, and with which keys; what it did is told by events."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.errors import NotFound
+from models.keys import Keys
+from models.program_events import ProgramDeed, ProgramEvent, ProgramThing
+from models.programs import Program
+from models.work import ProgramKey
+from resolvers.idempotency import digest_of, refuse_odd_key, refuse_other_input
+from resolvers.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramAct:
+    """Something done in one program, in one transaction. No lock orders such acts: each guards what it changes."""
+
+    session: AsyncSession
+    program_id: int
+    principal: Principal
+    now: dt.datetime
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One thing done, as whoever does it sees it; who, when and from where are known anyway."""
+
+    thing: ProgramThing
+    thing_id: int
+    deed: ProgramDeed
+    # What a person wrote about it.
+    said: str | None = None
+    # What it was, and what it is now, in words.
+    before: str | None = None
+    after: str | None = None
+
+
+async def begin_act(session: AsyncSession, principal: Principal, now: dt.datetime, program_id: int) -> ProgramAct:
+    known = await session.execute(select(Program.id).where(Program.id == program_id))
+    if known.scalar_one_or_none() is None:
+        raise NotFound("program")
+    return ProgramAct(session, program_id, principal, now, Keys.scattered(now))
+
+
+async def tell(act: ProgramAct, *deeds: Told) -> None:
+    await tell_all(act, deeds)
+
+
+async def tell_all(act: ProgramAct, deeds: Sequence[Told]) -> None:
+    if deeds:
+        first = act.keys.take(len(deeds))
+        rows = [_row(act, first + place, deed) for place, deed in enumerate(deeds)]
+        await act.session.execute(insert(ProgramEvent.__table__), rows)
+
+
+def _row(act: ProgramAct, key: int, deed: Told) -> dict[str, object]:
+    return {
+        "program_id": act.program_id,
+        "id": key,
+        "recorded_at": act.now,
+        "thing": deed.thing,
+        "thing_id": deed.thing_id,
+        "deed": deed.deed,
+        "actor": act.principal.name,
+        "origin": act.principal.origin,
+        "said": deed.said,
+        "before": deed.before,
+        "after": deed.after,
+    }
+
+
+async def once_in_program(
+    act: ProgramAct, key: str, mutation: str, given: object, step: Callable[[], Awaitable[int]]
+) -> int:
+    """The key of what `step` makes, or made when the same actor asked the same before; in this very transaction.
+
+    Whether the principal may do it is asked before. Of two at once the primary key lets one commit; the other is tried
+    again, and finds what was made.
+    """
+    refuse_odd_key(key)
+    actor_id, digest = actor_of(act), digest_of(given)
+    before = (
+        await act.session.execute(
+            select(ProgramKey.mutation, ProgramKey.input_digest, ProgramKey.made_id).where(
+                ProgramKey.program_id == act.program_id, ProgramKey.actor_id == actor_id, ProgramKey.key == key
+            )
+        )
+    ).one_or_none()
+    if before is not None:
+        refuse_other_input(before.mutation, before.input_digest, mutation, digest)
+        replayed: int = before.made_id
+        return replayed
+    made = await step()
+    row = {"program_id": act.program_id, "actor_id": actor_id, "key": key, "mutation": mutation}
+    await act.session.execute(
+        insert(ProgramKey.__table__), {**row, "input_digest": digest, "made_id": made, "recorded_at": act.now}
+    )
+    return made
+
+
+def actor_of(act: ProgramAct) -> int:
+    """Whose keys these are: an organization's and a person's own, else the program's."""
+    return act.principal.organization_id or act.principal.person_id or act.program_id

@@ -1,0 +1,126 @@
+"""Value moves by one conditional update whose row count is checked; constraints of the table stand behind it.
+
+Whoever comes second finds no row to change, on both databases, however many come at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, case, literal, select, update
+
+from models.vouchers import (
+    AssignmentEnd,
+    AssignmentState,
+    CodeEnd,
+    Voucher,
+    VoucherAssignment,
+    VoucherCode,
+    VoucherStanding,
+)
+from resolvers.programs.acting import ProgramAct
+
+VOUCHER = Voucher.__table__
+CODE = VoucherCode.__table__
+ASSIGNMENT = VoucherAssignment.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How vouchers end, and with them their codes and assignments."""
+
+    standing: VoucherStanding
+    code: CodeEnd
+    assignment: AssignmentEnd
+
+
+SPENT = Ending(VoucherStanding.SPENT, CodeEnd.SPENT, AssignmentEnd.SPENT)
+EXPIRED = Ending(VoucherStanding.EXPIRED, CodeEnd.EXPIRED, AssignmentEnd.EXPIRED)
+REVOKED = Ending(VoucherStanding.REVOKED, CodeEnd.REVOKED, AssignmentEnd.REVOKED)
+REFUNDED = Ending(VoucherStanding.REFUNDED, CodeEnd.REFUNDED, AssignmentEnd.REFUNDED)
+CANCELLED = Ending(VoucherStanding.CANCELLED, CodeEnd.CANCELLED, AssignmentEnd.CANCELLED)
+
+
+def of_program(act: ProgramAct) -> ColumnElement[bool]:
+    return VOUCHER.c.program_id == act.program_id
+
+
+async def capture(act: ProgramAct, voucher_id: int, amount_minor: int, *, forfeits_rest: bool) -> int | None:
+    """Takes so much of a live voucher, and what is left of it if that is forfeited.
+
+    Gives what was forfeited; None if the voucher is not live, has expired, or does not hold so much that nobody holds.
+    """
+    free = VOUCHER.c.remaining_minor - VOUCHER.c.held_minor
+    live = and_(VOUCHER.c.standing == VoucherStanding.LIVE, VOUCHER.c.expires_at > act.now, free >= amount_minor)
+    forfeited = free - amount_minor if forfeits_rest else literal(0)
+    rest = VOUCHER.c.remaining_minor - amount_minor - forfeited
+    taken = await act.session.execute(
+        update(VOUCHER)
+        .where(of_program(act), VOUCHER.c.id == voucher_id, live)
+        .values(
+            remaining_minor=rest,
+            captured_minor=VOUCHER.c.captured_minor + amount_minor,
+            forfeited_minor=VOUCHER.c.forfeited_minor + forfeited,
+            standing=case((rest == 0, VoucherStanding.SPENT.name), else_=VOUCHER.c.standing),
+            assignment_id=case((rest == 0, None), else_=VOUCHER.c.assignment_id),
+        )
+        .returning(VOUCHER.c.forfeited_minor, VOUCHER.c.remaining_minor)
+    )
+    row = taken.one_or_none()
+    if row is None:
+        return None
+    if row.remaining_minor == 0:
+        await end_codes_and_assignments(act, [voucher_id], SPENT)
+    return int(row.forfeited_minor)
+
+
+async def end_value(act: ProgramAct, voucher_id: int, ending: Ending, *conditions: ColumnElement[bool]) -> int | None:
+    """Ends a voucher that is LIVE or REVOKED and of which nothing is held: what remains of it expires or is given back.
+
+    Gives what remained; None if it was not so, or the conditions did not hold.
+    """
+    part = VOUCHER.c.expired_minor if ending is EXPIRED else VOUCHER.c.refunded_minor
+    remained = (
+        await act.session.execute(select(VOUCHER.c.remaining_minor).where(of_program(act), VOUCHER.c.id == voucher_id))
+    ).scalar_one()
+    ended = await act.session.execute(
+        update(VOUCHER)
+        .where(of_program(act), VOUCHER.c.id == voucher_id, VOUCHER.c.held_minor == 0)
+        .where(VOUCHER.c.remaining_minor == remained, VOUCHER.c.remaining_minor > 0, *conditions)
+        .where(VOUCHER.c.standing.in_([VoucherStanding.LIVE, VoucherStanding.REVOKED]))
+        .values({part: part + VOUCHER.c.remaining_minor})
+        .values(remaining_minor=0, standing=ending.standing, assignment_id=None, flagged_at=None)
+        .returning(VOUCHER.c.id)
+    )
+    if ended.scalar_one_or_none() is None:
+        return None
+    await end_codes_and_assignments(act, [voucher_id], ending)
+    return int(remained)
+
+
+async def end_codes_and_assignments(act: ProgramAct, voucher_ids: list[int], ending: Ending) -> None:
+    """The live code dies, and the assignment that was in force ends; the voucher's own row is the caller's."""
+    await end_codes(act, voucher_ids, ending.code)
+    await end_assignments(act, voucher_ids, ending.assignment)
+
+
+async def end_codes(act: ProgramAct, voucher_ids: list[int], end: CodeEnd) -> None:
+    of_them = and_(CODE.c.program_id == act.program_id, CODE.c.voucher_id.in_(voucher_ids), CODE.c.ended_at.is_(None))
+    await act.session.execute(update(CODE).where(of_them).values(ended_at=act.now, end=end))
+
+
+async def end_assignments(act: ProgramAct, voucher_ids: list[int], end: AssignmentEnd) -> None:
+    of_them = and_(
+        ASSIGNMENT.c.program_id == act.program_id,
+        ASSIGNMENT.c.voucher_id.in_(voucher_ids),
+        ASSIGNMENT.c.ended_at.is_(None),
+    )
+    await act.session.execute(
+        update(ASSIGNMENT).where(of_them).values(state=AssignmentState.ENDED, ended_at=act.now, end=end)
+    )
+
+
+def is_usable(now: dt.datetime) -> ColumnElement[bool]:
+    """Live, and not past its last moment."""
+    return and_(VOUCHER.c.standing == VoucherStanding.LIVE, VOUCHER.c.expires_at > now)
