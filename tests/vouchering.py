@@ -38,7 +38,7 @@ from resolvers.principal import Principal
 from resolvers.programs.acting import ProgramAct, begin_act
 from resolvers.vouchers.codes import CodeKeys, keep_codes, new_codes
 from server.database import Database
-from tests.builders import NOON, STAFF, Tenant, organization
+from tests.builders import NOON, Tenant, organization
 
 FEE_MINOR = 12_500
 _numbers = count(1)
@@ -108,8 +108,11 @@ class Shop:
             await keep_codes(act, keys, codes)
             if funding is not VoucherFunding.BILL_LATER:
                 total = Money(face_minor, "USD") * quantity
-                about = {"organization_id": self.tenant.id, "voucher_order_id": order_id}
-                await post(act, Posting(event=LedgerEvent.PURCHASE_PAID, amount=total, **about))
+                paid = LedgerEvent.PURCHASE_PAID
+                await post(
+                    act,
+                    Posting(event=paid, amount=total, organization_id=self.tenant.id, voucher_order_id=order_id),
+                )
             return [Stocked(code.voucher_id, code.code) for code in codes]
 
         made: list[Stocked] = await self.act(step)
@@ -252,5 +255,3 @@ def _voucher_program(made: Shop) -> dict[str, object]:
         "created_at": NOON,
     }
 
-
-__all__ = ["FEE_MINOR", "NOON", "STAFF", "Shop", "Stocked", "shop"]
