@@ -15,6 +15,7 @@ from resolvers.loaders.invoices import InvoiceKey
 from resolvers.loaders.learners import LearnerKey, learners_by_id
 from resolvers.loaders.places import OrganizationRow, ScopeKey, organization_by_slug, organizations_by_id, scopes_by_id
 from resolvers.loaders.snapshots import SnapshotKey
+from resolvers.loaders.vouchers import VoucherKey
 from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, windows_of_learners
 from schema.context import Info
 from schema.ids import decode_id, parse_id
@@ -30,7 +31,8 @@ class OrganizationKey:
 
 BILLING = {"BillingSnapshot": 2, "ContractTerm": 2, "Invoice": 2, "InvoiceLine": 3, "Adjustment": 2, "Dispute": 2}
 BILLING |= {"EvidencePack": 2}
-LENGTHS = BILLING | {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6}
+VOUCHERS = {"Voucher": 2}
+LENGTHS = BILLING | VOUCHERS | {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6}
 
 
 async def node_by_id(info: Info, given: str) -> Node | None:
@@ -44,6 +46,8 @@ async def node_by_id(info: Info, given: str) -> Node | None:
         return await _window(info, keys)
     if kind in BILLING:
         return await _of_billing(info, kind, keys)
+    if kind in VOUCHERS:
+        return await _of_vouchers(info, kind, keys)
     organization = await organization_by_id(info, keys[0])
     if organization is None or kind == "Organization":
         return organization and Organization.of(organization)
@@ -66,6 +70,15 @@ async def _of_billing(info: Info, kind: str, keys: list[int]) -> Node | None:
         "Adjustment": lambda: adjustment_by_key(info, AdjustmentKey(*keys)),
         "Dispute": lambda: dispute_by_key(info, DisputeKey(*keys)),
         "EvidencePack": lambda: pack_by_key(info, PackKey(*keys)),
+    }
+    return await readers[kind]()
+
+
+async def _of_vouchers(info: Info, kind: str, keys: list[int]) -> Node | None:
+    from schema.vouchers import voucher_by_key
+
+    readers: dict[str, Callable[[], Awaitable[Node | None]]] = {
+        "Voucher": lambda: voucher_by_key(info, VoucherKey(*keys)),
     }
     return await readers[kind]()
 
