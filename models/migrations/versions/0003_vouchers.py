@@ -725,6 +725,9 @@ def upgrade() -> None:
             postgresql_where=sa.text("event IN ('PURCHASE_PAID', 'ORDER_APPROVED', 'ORDER_SETTLED')"),
         )
 
+    # SQLite copies the table, whose sessions refer to the tokens that began them.
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("PRAGMA defer_foreign_keys=ON")
     with op.batch_alter_table("token", schema=None) as batch_op:
         batch_op.add_column(sa.Column("program_id", sa.BigInteger(), nullable=True))
         batch_op.create_foreign_key(batch_op.f("fk_token_program_id"), "program", ["program_id"], ["id"])
