@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, Moment, SortText, Spelled
+from models.interval import DAY, FOREVER, BillingCalendar
 
 
 class VoucherFunding(Enum):
@@ -119,3 +120,10 @@ class VoucherProgramProduct(Base):
         ),
         ForeignKeyConstraint(["program_id", "product_id"], ["product.program_id", "product.id"]),
     )
+
+
+def expires_at(issued_at: dt.datetime, zone: str, valid_days: int | None, valid_through: dt.date | None) -> dt.datetime:
+    """The first instant at which a voucher cannot be used any more: its last day is whole, whatever the clocks do."""
+    calendar = BillingCalendar.of(zone)
+    last = calendar.day_of(issued_at) + dt.timedelta(days=valid_days) if valid_days is not None else valid_through
+    return FOREVER if last is None else calendar.start_of(last + DAY)

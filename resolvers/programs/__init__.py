@@ -1,0 +1,1 @@
+"""What programs define and agree, and how anything is done in one."""

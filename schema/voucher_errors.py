@@ -1,0 +1,26 @@
+"""How refusals about vouchers, their programs and orders reach the client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import strawberry
+
+from models.errors import VoucherErrorCode
+from schema.payloads import Refusals
+from schema.scalars import described
+
+described(VoucherErrorCode, "Why something about a voucher, its program or its order was refused.")
+
+IDEMPOTENCY_KEY = "Of your choice, such as a UUID: the same request again with the same key is done once."
+
+
+@strawberry.type(description="A refusal: what was wrong with the input, and what to do.")
+class VoucherUserError:
+    field: list[str] = strawberry.field(description="The path of the input at fault.")
+    message: str = strawberry.field(description="A sentence to act on.")
+    code: VoucherErrorCode = strawberry.field(description="The reason, for programs.")
+
+
+def refusals(payload: Callable[..., object]) -> list[Refusals]:
+    return [Refusals(payload, VoucherUserError, VoucherErrorCode)]
