@@ -725,15 +725,16 @@ def upgrade() -> None:
             postgresql_where=sa.text("event IN ('PURCHASE_PAID', 'ORDER_APPROVED', 'ORDER_SETTLED')"),
         )
 
-    # SQLite copies the table, whose sessions refer to the tokens that began them.
     if op.get_bind().dialect.name == "sqlite":
-        op.execute("PRAGMA defer_foreign_keys=ON")
-    with op.batch_alter_table("token", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("program_id", sa.BigInteger(), nullable=True))
-        batch_op.create_foreign_key(batch_op.f("fk_token_program_id"), "program", ["program_id"], ["id"])
-        batch_op.create_check_constraint(
-            batch_op.f("ck_token_program"), "(role = 'PROGRAM') = (program_id IS NOT NULL)"
+        # A batch would copy the table and drop the old one, to which its own sessions refer.
+        op.execute(
+            "ALTER TABLE token ADD COLUMN program_id BIGINT CONSTRAINT fk_token_program_id REFERENCES program (id)"
+            " CONSTRAINT ck_token_program CHECK ((role = 'PROGRAM') = (program_id IS NOT NULL))"
         )
+    else:
+        op.add_column("token", sa.Column("program_id", sa.BigInteger(), nullable=True))
+        op.create_foreign_key(op.f("fk_token_program_id"), "token", "program", ["program_id"], ["id"])
+        op.create_check_constraint(op.f("ck_token_program"), "token", "(role = 'PROGRAM') = (program_id IS NOT NULL)")
 
     for table in (
         "voucher_program_product",
