@@ -14,6 +14,7 @@ from resolvers.database import Reading, Writing
 from resolvers.evidence.signing import Signer
 from resolvers.loaders.registry import Loaders
 from resolvers.principal import Principal
+from resolvers.vouchers.codes import CodeKeys
 
 T = TypeVar("T")
 
@@ -29,6 +30,8 @@ class Context:
     request_id: str = ""
     # None where the server has no signing key.
     signer: Signer | None = None
+    # None where it has no key for codes.
+    code_keys: CodeKeys | None = None
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

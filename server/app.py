@@ -15,6 +15,7 @@ from graphiql.admin.routes import admin_routes
 from graphiql.explorer_pages import explorer_routes
 from graphiql.operations import load_operations
 from resolvers.evidence.signing import Signer
+from resolvers.vouchers.codes import CodeKeys
 from server.auth import Authentication, Clock, SignedIn
 from server.database import Database
 from server.exports import export_routes
@@ -40,10 +41,11 @@ def create_app(
     schema: strawberry.Schema | None = None,
     clock: Clock = utc_now,
     signer: Signer | None = None,
+    code_keys: CodeKeys | None = None,
     database: Database | None = None,
 ) -> Starlette:
-    """The application; without a signer it can prove nothing. Making it connects to nothing; starting it prepares the
-    database of the settings, unless it is given one that is ready."""
+    """The application; without a signer it can prove nothing, and without keys of codes issue no vouchers. Making it
+    connects to nothing; starting it prepares the database of the settings, unless it is given one that is ready."""
     settings = settings or Settings.read()
     configure_logs(settings.log_level)
     lifespan = None
@@ -52,7 +54,7 @@ def create_app(
         lifespan = _lifespan(settings, database)
     readiness = Readiness(database)
     authentication = Authentication(database, settings, clock)
-    graphql = GraphQLEndpoint(schema or _own_schema(), authentication, settings, signer)
+    graphql = GraphQLEndpoint(schema or _own_schema(), authentication, settings, signer, code_keys)
     operations, guard = load_operations(), [Middleware(SignedIn, authentication=authentication)]
     routes = [
         Route("/", _home),

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from models.errors import DomainError
+from server.code_keys import CodeKeyError
 from server.commands import billing, checks, evidence, invariants, rosters, serving, tokens, upkeep
 from server.commands.evidence import EvidenceFileError
 from server.commands.serving import PortTakenError
@@ -54,6 +55,7 @@ PLAIN_ENDINGS = (
     DatabaseNotReady,
     DomainError,
     SigningKeyError,
+    CodeKeyError,
     EvidenceFileError,
 )
 

@@ -17,6 +17,7 @@ from graphiql.operations import Operation
 from resolvers.database import Reading
 from resolvers.evidence.signing import Signer
 from resolvers.principal import Principal
+from resolvers.vouchers.codes import CodeKeys
 from schema.errors import RequestErrorCode, RequestRefused, shown_refusal
 from schema.execution import JSON, Answer, Asked, OperationContext, answer_to, answer_to_bad_syntax, read_operation
 from server.auth import Authentication
@@ -56,11 +57,13 @@ class GraphQLEndpoint:
         authentication: Authentication,
         settings: Settings,
         signer: Signer | None = None,
+        code_keys: CodeKeys | None = None,
     ) -> None:
         self._schema = schema
         self._authentication = authentication
         self._settings = settings
         self._signer = signer
+        self._code_keys = code_keys
 
     async def respond(self, request: Request) -> Response:
         media_type = _media_type_for(request.headers.get("accept", ""))
@@ -108,6 +111,7 @@ class GraphQLEndpoint:
             run=database.run,
             request_id=request_id,
             signer=self._signer,
+            code_keys=self._code_keys,
             operation=operation,
         )
         return await self._in_time(context)

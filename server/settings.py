@@ -92,6 +92,10 @@ class Settings(BaseSettings):
         default=None,
         description="The passphrase by which the private keys in that folder are encrypted; none if unset.",
     )
+    code_keys: Path = Field(
+        default=LOCAL_FOLDER / "code-keys",
+        description="The folder of the keys of voucher codes; `keys codes` makes one. Keep a copy in a safe place.",
+    )
     roster: ExistingFile | None = Field(
         default=None, description="The path of a real roster file, for the tests and benchmarks that import one."
     )

@@ -19,12 +19,15 @@ from models.proofs.packing import KEYS
 from models.proofs.statements import Disclosure, KeyRing, PublicKey
 from models.proofs.verifying import verify as verify_files
 from models.proofs.verifying import verify_disclosure, verify_older
+from server.code_keys import make_code_key
 from server.settings import Settings
 from server.signing import make_key, passphrase_of, public_keys
 
 console = Console(highlight=False, markup=False)
 keys = typer.Typer(
-    help="Make, list and show the keys that sign evidence.", no_args_is_help=True, rich_markup_mode="rich"
+    help="Make, list and show the keys that sign evidence; make those of voucher codes.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
 )
 FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 # A bundle of a million people is smaller.
@@ -191,6 +194,19 @@ def keys_public(
         out.write_text(text)
     else:
         sys.stdout.write(text)
+
+
+@keys.command("codes")
+def keys_codes() -> None:
+    """Make a key for voucher codes. New codes take it; older keys stay, so that older codes are still found.
+
+    It stays in the folder of COUNTERSIGN_CODE_KEYS. Keep a copy in a safe place: without it codes are found no more.
+    A server that runs takes the new key when it starts again.
+
+    Example: python3 -m server keys codes
+    """
+    made = make_code_key(Settings.read().code_keys, dt.datetime.now(dt.UTC))
+    console.print(f"New voucher codes take the key {made} from now on.", soft_wrap=True)
 
 
 ABOUT_KEYS = """# Public keys of Countersign. To check a pack: python3 -m server verify PACK.zip --key THIS_FILE

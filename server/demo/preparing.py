@@ -19,6 +19,7 @@ from models.organizations import Organization
 from resolvers.evidence.signing import Signer
 from resolvers.principal import Principal
 from resolvers.tokens import issue_sign_in_link
+from server.code_keys import load_code_keys, make_code_key
 from server.database import Database, migrate
 from server.demo.recording import record_client
 from server.demo.stories import clients
@@ -37,6 +38,8 @@ def prepare_demo(settings: Settings, console: Console) -> dict[str, str]:
     url = settings.database_url
     place = Path(make_url(url).database or "")
     signer = load_signer(settings) or make_key(settings.signing_keys, passphrase_of(settings), dt.datetime.now(dt.UTC))
+    if load_code_keys(settings.code_keys) is None:
+        make_code_key(settings.code_keys, dt.datetime.now(dt.UTC))
     if not place.exists():
         unfinished = place.with_suffix(".unfinished")
         _forget(unfinished)
