@@ -1,0 +1,54 @@
+"""Approving a purchase order, or not."""
+
+from __future__ import annotations
+
+from models.errors import VoucherError, VoucherErrorCode
+from models.ledger import LedgerEvent
+from models.program_events import ProgramDeed, ProgramThing
+from models.voucher_orders import VoucherOrderState
+from models.voucher_programs import IssueOn
+from resolvers.ledger.posting import Posting, post
+from resolvers.loaders.voucher_programs import voucher_program_of
+from resolvers.programs.acting import ProgramAct, Told, tell
+from resolvers.voucher_orders.finding import must_move, seen_order
+from resolvers.voucher_orders.issuing import issue
+from resolvers.vouchers.codes import CodeKeys
+
+AWAITING = (VoucherOrderState.AWAITING_APPROVAL,)
+
+
+async def approve(act: ProgramAct, keys: CodeKeys | None, order_id: int) -> int:
+    """Where the voucher program issues on approval, the vouchers are issued, and their price is owed."""
+    order = await seen_order(act, order_id)
+    act.principal.must_run(act.program_id, "approve a purchase order")
+    approved = await must_move(act, order, AWAITING, VoucherOrderState.APPROVED)
+    await tell(act, Told(thing=ProgramThing.VOUCHER_ORDER, thing_id=order.id, deed=ProgramDeed.ORDER_APPROVED))
+    terms = await voucher_program_of(act.session, act.program_id, order.voucher_program_id or 0)
+    if terms.issue_on is IssueOn.APPROVAL:
+        await issue(act, keys, approved)
+        await post(
+            act,
+            Posting(
+                event=LedgerEvent.ORDER_APPROVED,
+                amount=order.total,
+                organization_id=order.organization_id,
+                voucher_order_id=order.id,
+            ),
+        )
+    return order.id
+
+
+async def reject(act: ProgramAct, order_id: int, why: str) -> int:
+    order = await seen_order(act, order_id)
+    act.principal.must_run(act.program_id, "reject a purchase order")
+    reason = must_be_reason(why)
+    await must_move(act, order, AWAITING, VoucherOrderState.REJECTED, closed_at=act.now, reason=reason)
+    deed = ProgramDeed.ORDER_REJECTED
+    await tell(act, Told(thing=ProgramThing.VOUCHER_ORDER, thing_id=order.id, deed=deed, said=reason))
+    return order.id
+
+
+def must_be_reason(text: str) -> str:
+    if not text.strip():
+        raise VoucherError(VoucherErrorCode.REASON_REQUIRED, VoucherErrorCode.REASON_REQUIRED.value, "reason")
+    return text.strip()
