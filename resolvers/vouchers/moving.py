@@ -49,21 +49,25 @@ def of_program(act: ProgramAct) -> ColumnElement[bool]:
 async def capture(act: ProgramAct, voucher_id: int, amount_minor: int, *, forfeits_rest: bool) -> int | None:
     """Takes so much of a live voucher, and what is left of it if that is forfeited.
 
-    Gives what was forfeited; None if the voucher is not live, has expired, or does not hold so much that nobody holds.
+    Gives what was forfeited by it; None if the voucher is not live, has expired, or does not hold so much that nobody
+    holds.
     """
+    before = await _forfeited(act, voucher_id)
     free = VOUCHER.c.remaining_minor - VOUCHER.c.held_minor
     live = and_(VOUCHER.c.standing == VoucherStanding.LIVE, VOUCHER.c.expires_at > act.now, free >= amount_minor)
+    as_read = VOUCHER.c.forfeited_minor == before
     forfeited = free - amount_minor if forfeits_rest else literal(0)
     rest = VOUCHER.c.remaining_minor - amount_minor - forfeited
     taken = await act.session.execute(
         update(VOUCHER)
-        .where(of_program(act), VOUCHER.c.id == voucher_id, live)
+        .where(of_program(act), VOUCHER.c.id == voucher_id, live, as_read)
         .values(
             remaining_minor=rest,
             captured_minor=VOUCHER.c.captured_minor + amount_minor,
             forfeited_minor=VOUCHER.c.forfeited_minor + forfeited,
             standing=case((rest == 0, VoucherStanding.SPENT.name), else_=VOUCHER.c.standing),
             assignment_id=case((rest == 0, None), else_=VOUCHER.c.assignment_id),
+            flagged_at=case((rest == 0, None), else_=VOUCHER.c.flagged_at),
         )
         .returning(VOUCHER.c.forfeited_minor, VOUCHER.c.remaining_minor)
     )
@@ -72,7 +76,13 @@ async def capture(act: ProgramAct, voucher_id: int, amount_minor: int, *, forfei
         return None
     if row.remaining_minor == 0:
         await end_codes_and_assignments(act, [voucher_id], SPENT)
-    return int(row.forfeited_minor)
+    return int(row.forfeited_minor) - before
+
+
+async def _forfeited(act: ProgramAct, voucher_id: int) -> int:
+    """Up to now: a reversal may have restored what was left after something was forfeited."""
+    forfeited = select(VOUCHER.c.forfeited_minor).where(of_program(act), VOUCHER.c.id == voucher_id)
+    return int((await act.session.execute(forfeited)).scalar_one())
 
 
 async def end_value(act: ProgramAct, voucher_id: int, ending: Ending, *conditions: ColumnElement[bool]) -> int | None:
