@@ -44,10 +44,9 @@ async def node_by_id(info: Info, given: str) -> Node | None:
         return await learner_by_key(info, LearnerKey(*keys))
     if kind == "ActivityWindow":
         return await _window(info, keys)
-    if kind in BILLING:
-        return await _of_billing(info, kind, keys)
-    if kind in VOUCHERS:
-        return await _of_vouchers(info, kind, keys)
+    reader = _of_billing if kind in BILLING else _of_vouchers if kind in VOUCHERS else None
+    if reader:
+        return await reader(info, kind, keys)
     organization = await organization_by_id(info, keys[0])
     if organization is None or kind == "Organization":
         return organization and Organization.of(organization)

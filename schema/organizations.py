@@ -19,7 +19,7 @@ from schema.ids import encode_id
 from schema.learners import Node
 from schema.money import MoneyInput
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging
-from schema.questions import ActivityCount, ActivityFilter, ActivityMoment, DateRange, KnownAt
+from schema.questions import ActivityCount, ActivityFilter, ActivityMoment, DateRange, KnownAt, Since, Until
 from schema.scalars import described
 from schema.scopes import ActivityScope, LibraryArgument, count_in, narrower
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from schema.invoices import Invoice
     from schema.simulation import BillingSimulation
     from schema.snapshots import BillingPreview, BillingSnapshot
+    from schema.voucher_lists import VoucherFilter
+    from schema.vouchers import Redemption, Voucher
 
 Search = Annotated[str | None, strawberry.argument(description="Only with this text in the name.")]
 
@@ -267,6 +269,40 @@ class Organization(Node, ActivityScope):
         from schema.dispute_lists import organization_disputes
 
         return await organization_disputes(info, self.organization_row, filter, first, after, last, before)
+
+    @field("The vouchers that it has bought, those issued last first.")
+    async def vouchers(
+        self,
+        info: Info,
+        filter: Annotated[
+            Annotated[VoucherFilter, strawberry.lazy("schema.voucher_lists")] | None,
+            strawberry.argument(description="Only those."),
+        ] = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Voucher, strawberry.lazy("schema.vouchers")]]:
+        from schema.voucher_lists import organization_vouchers
+
+        own, page = self.organization_row.organization_id, (first, after, last, before)
+        return await organization_vouchers(info, own, given(filter), page)
+
+    @field("What its vouchers paid, the last first.")
+    async def redemptions(
+        self,
+        info: Info,
+        since: Since = strawberry.UNSET,
+        until: Until = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Redemption, strawberry.lazy("schema.vouchers")]]:
+        from schema.voucher_lists import organization_redemptions
+
+        own, page = self.organization_row.organization_id, (first, after, last, before)
+        return await organization_redemptions(info, own, since, until, page)
 
     @field(
         "What each measure would have counted and billed, side by side, on the first days of months. Dates that are "

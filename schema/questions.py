@@ -64,6 +64,8 @@ class ActivityFilter:
 
 
 Activity = Annotated[ActivityFilter | None, strawberry.argument(description="Only who answers this question with yes.")]
+Since = Annotated[dt.datetime | None, strawberry.argument(description="Only from this moment on.")]
+Until = Annotated[dt.datetime | None, strawberry.argument(description="Only before this moment.")]
 KnownAt = Annotated[
     dt.datetime | None,
     strawberry.argument(description="Answer as it was known at this past instant; as known now if left out."),

@@ -29,7 +29,7 @@ from schema.errors import RequestErrorCode
 from schema.evidence import EvidenceMutation, EvidenceQuery
 from schema.exclusions import ExclusionMutation
 from schema.execution import Schema
-from schema.fields import field
+from schema.fields import field, given
 from schema.history import HistoryMutation
 from schema.invariants import InvariantQuery
 from schema.invoice_mutations import InvoiceMutation
@@ -47,6 +47,8 @@ from schema.places import PlaceMutation
 from schema.roster import RosterMutation
 from schema.scalars import SCALARS, described
 from schema.snapshot_lists import SnapshotMutation, SnapshotQuery
+from schema.voucher_lists import VoucherFilter, own_vouchers
+from schema.vouchers import Voucher
 
 described(Role, "What somebody may see and do.")
 MOST_NODES = 100
@@ -79,6 +81,18 @@ class Viewer:
             keys = await learners_of_person(connection, person_id)
         found = await asyncio.gather(*(learner_by_key(info, key) for key in keys))
         return [learner for learner in found if learner]
+
+    @field("Of an individual the vouchers assigned to them, in all programs, those issued last first.")
+    async def vouchers(
+        self,
+        info: Info,
+        filter: Annotated[VoucherFilter | None, strawberry.argument(description="Only those.")] = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Voucher]:
+        return await own_vouchers(info, given(filter), (first, after, last, before))
 
 
 @strawberry.type(description="A code that a refusal may carry.")

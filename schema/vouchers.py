@@ -31,13 +31,16 @@ from schema.ids import encode_id
 from schema.learners import Node
 from schema.money import ShownMoney
 from schema.nodes import learner_by_key
+from schema.pagination import After, Before, Connection, First, Last
 from schema.scalars import described
 
 if TYPE_CHECKING:
     from schema.learners import Learner
     from schema.organizations import Organization
+    from schema.voucher_lists import VoucherEvent
 
 described(VoucherState, "What a voucher is shown as.")
+described(VoucherFunding, "How vouchers may be paid for.")
 described(AssigneeKind, "How an assignment names its person.")
 described(AssignmentState, "Where an assignment stands.", "VoucherAssignmentState")
 described(AssignmentEnd, "Why an assignment is over.", "VoucherAssignmentEnd")
@@ -192,6 +195,19 @@ class Voucher(Node):
         rows: list[RedemptionRow] = await info.context.loaders.rows(redemptions_of_vouchers).load(self.row.key)
         own = await own_assignments(info, self.row.key)
         return [Redemption(row=row) for row in rows if own is None or row.assignment_id in own]
+
+    @field("What was done to it and to its order, oldest first; to a person what was since it became theirs.")
+    async def story(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[VoucherEvent, strawberry.lazy("schema.voucher_lists")]]:
+        from schema.voucher_lists import story_of
+
+        return await story_of(info, self.row, (first, after, last, before))
 
     def _money(self, amount_minor: int) -> ShownMoney:
         return ShownMoney.of(self.row.money(amount_minor))

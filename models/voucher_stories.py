@@ -1,0 +1,47 @@
+"""What was done to a voucher, as a sentence."""
+
+from __future__ import annotations
+
+from models.program_events import ProgramDeed, ProgramThing
+
+VOUCHER_DEEDS = {
+    ProgramDeed.ISSUED: "{actor} issued it",
+    ProgramDeed.CODES_REVEALED: "{actor} looked at its code",
+    ProgramDeed.ASSIGNED: "{actor} assigned it",
+    ProgramDeed.INVITED: "{actor} sent an e-mail with a link to claim it",
+    ProgramDeed.CLAIMED: "{actor} claimed it",
+    ProgramDeed.ASSIGNMENT_CANCELLED: "{actor} cancelled its assignment",
+    ProgramDeed.REISSUED: "{actor} reissued it, so the old code is dead",
+    ProgramDeed.REVOKED: "{actor} revoked it",
+    ProgramDeed.EXTENDED: "{actor} let it expire later",
+    ProgramDeed.EXPIRED: "It expired",
+    ProgramDeed.FLAGGED: "Its assignee left the organization, so it was flagged for reissue",
+    ProgramDeed.REDEEMED: "It paid a fee, taken by {actor}",
+    ProgramDeed.REVERSED: "{actor} took back what it had paid",
+    ProgramDeed.REFUNDED: "{actor} gave back what was left of it",
+}
+ORDER_DEEDS = {
+    ProgramDeed.ORDERED: "{actor} ordered it",
+    ProgramDeed.ORDER_APPROVED: "{actor} approved the purchase order",
+    ProgramDeed.ORDER_REJECTED: "{actor} did not approve the purchase order",
+    ProgramDeed.ORDER_SETTLED: "The order was paid, as {actor} recorded",
+    ProgramDeed.ORDER_DECLINED: "The card was declined",
+    ProgramDeed.ORDER_CANCELLED: "{actor} cancelled the order",
+    ProgramDeed.PAYMENT_UNKNOWN: "The gateway did not answer whether the card was charged",
+    ProgramDeed.REFUNDED: "{actor} gave back money of the order",
+    ProgramDeed.ISSUED: "{actor} issued the vouchers of the order",
+    ProgramDeed.CODES_REVEALED: "{actor} looked at the codes of the order",
+}
+
+
+def sentence(
+    thing: ProgramThing, deed: ProgramDeed, actor: str, said: str | None, before: str | None, after: str | None
+) -> str:
+    """Who did what, from what to what, and in whose words; such as "Kim revoked it: she has left."."""
+    known = ORDER_DEEDS if thing is ProgramThing.VOUCHER_ORDER else VOUCHER_DEEDS
+    told = known.get(deed, f"{{actor}}: {deed.value}").replace("{actor}", actor)
+    if before and after:
+        told += f" ({before}; then {after})"
+    elif before or after:
+        told += f" ({before or after})"
+    return f"{told}: {said.rstrip('.')}." if said else f"{told}."

@@ -1,0 +1,253 @@
+"""Lists of vouchers and of what they paid, and the story of one voucher."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import strawberry
+
+from models.errors import BadCursor, NotFound
+from models.interval import BEGINNING, FOREVER, from_microseconds, to_microseconds
+from models.program_events import ProgramDeed
+from models.voucher_states import VoucherState
+from models.voucher_stories import sentence
+from resolvers.loaders.program_events import ProgramEventRow, StoryKey, StoryPage, stories_of, story_totals
+from resolvers.loaders.voucher_lists import (
+    Between,
+    Chosen,
+    ListKey,
+    ListPage,
+    Of,
+    redemption_totals,
+    redemptions_of,
+    voucher_totals,
+    vouchers_of,
+    vouchers_of_person,
+    vouchers_of_person_total,
+)
+from resolvers.loaders.vouchers import RedemptionRow, VoucherKey, VoucherRow
+from schema.context import Info
+from schema.fields import given
+from schema.ids import decode_id
+from schema.pagination import Connection, Paging, connection_of, paging
+from schema.scalars import described
+from schema.vouchers import Redemption, Voucher, theirs_of
+
+described(ProgramDeed, "What was done.")
+
+Page = tuple[int | None, str | None, int | None, str | None]
+"""first, after, last, before: as somebody asks for a page."""
+
+
+@strawberry.input(description="Which vouchers a list holds; what is left out does not narrow it.")
+class VoucherFilter:
+    states: list[VoucherState] | None = strawberry.field(
+        default=strawberry.UNSET, description="Only those in one of these states now."
+    )
+    purpose: str | None = strawberry.field(default=strawberry.UNSET, description="Only those with this very purpose.")
+    learner: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Only those assigned to this learner now."
+    )
+    expires_before: dt.datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="Only those that cannot be used from some moment before this one on."
+    )
+    flagged: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="Only those whose assignee has left, or only the others."
+    )
+    last_four: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Only those whose code ends so, in capitals or not."
+    )
+    program: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Only those of this program."
+    )
+
+
+def chosen_by(info: Info, asked: VoucherFilter | None) -> Chosen:
+    one = asked or VoucherFilter()
+    states, learner, last_four = given(one.states), given(one.learner), given(one.last_four)
+    organization_id, learner_id = decode_id(learner, "Learner", 2, "filter", "learner") if learner else (0, 0)
+    return Chosen(
+        now=info.context.now,
+        states=None if states is None else tuple(sorted(set(states), key=lambda state: state.name)),
+        purpose=given(one.purpose) or None,
+        learner=(organization_id, learner_id) if learner else None,
+        expires_before=given(one.expires_before),
+        flagged=given(one.flagged),
+        last_four=last_four.strip().upper() if last_four else None,
+    )
+
+
+def _program_of(asked: VoucherFilter | None) -> int:
+    """The only program that is asked for; 0 for all."""
+    program = given(asked.program) if asked else None
+    return decode_id(program, "Program", 1, "filter", "program")[0] if program else 0
+
+
+async def organization_vouchers(
+    info: Info, organization_id: int, asked: VoucherFilter | None, page: Page
+) -> Connection[Voucher]:
+    """What an organization has bought, in one program or in all; a program's administrator sees it in their own."""
+    program_id = _own_program(info, organization_id, _program_of(asked))
+    return await _vouchers(info, Of.ORGANIZATION, ListKey(program_id, organization_id, 0), asked, page)
+
+
+async def vouchers_in_program(
+    info: Info, of: Of, program_id: int, thing_id: int, asked: VoucherFilter | None, page: Page
+) -> Connection[Voucher]:
+    """Of a voucher program, an order, or the program itself: all for who runs it, their own for an organization."""
+    key = ListKey(program_id, thing_id, _only_organization(info, program_id))
+    return await _vouchers(info, of, key, asked, page)
+
+
+def _own_program(info: Info, organization_id: int, asked_program: int) -> int:
+    principal = info.context.principal
+    if principal.may_see(organization_id):
+        return asked_program
+    if principal.program_id is None or asked_program not in (0, principal.program_id):
+        raise NotFound("organization")
+    return principal.program_id
+
+
+def _only_organization(info: Info, program_id: int) -> int:
+    principal = info.context.principal
+    if principal.runs(program_id):
+        return 0
+    if principal.organization_id is None:
+        raise NotFound("program")
+    return principal.organization_id
+
+
+async def _vouchers(info: Info, of: Of, key: ListKey, asked: VoucherFilter | None, page: Page) -> Connection[Voucher]:
+    chosen, loaders = chosen_by(info, asked), info.context.loaders
+    wanted = paging(("vouchers", of, *key, _named(chosen)), *page, int, int)
+    beyond = (BEGINNING, wanted.beyond[0], wanted.beyond[1]) if wanted.beyond else None
+    list_page = ListPage(wanted.limit, wanted.backward, beyond)
+    rows: list[VoucherRow] = await loaders.rows(vouchers_of, of, chosen, list_page).load(key)
+
+    async def total() -> int:
+        return await loaders.values(voucher_totals, of, chosen).load(key)
+
+    return connection_of([(Voucher(row=row), (row.id, row.program_id)) for row in rows], wanted, total)
+
+
+def _named(chosen: Chosen) -> str:
+    """What a list is named by: its choice, whenever it is asked for."""
+    return str((chosen.shape, chosen.purpose, chosen.learner, chosen.expires_before, chosen.last_four))
+
+
+async def own_vouchers(info: Info, asked: VoucherFilter | None, page: Page) -> Connection[Voucher]:
+    """Of an individual what is assigned to them; of anybody else nothing."""
+    chosen, person_id = chosen_by(info, asked), info.context.principal.person_id
+    wanted = paging(("own vouchers", person_id, _named(chosen)), *page, int, int)
+    beyond = (BEGINNING, wanted.beyond[0], wanted.beyond[1]) if wanted.beyond else None
+    reading, rows = info.context.reading, list[VoucherRow]()
+    if person_id is not None:
+        list_page = ListPage(wanted.limit, wanted.backward, beyond)
+        async with reading() as connection:
+            rows = await vouchers_of_person(connection, person_id, chosen, list_page)
+
+    async def total() -> int:
+        if person_id is None:
+            return 0
+        async with reading() as connection:
+            return await vouchers_of_person_total(connection, person_id, chosen)
+
+    return connection_of([(Voucher(row=row), (row.id, row.program_id)) for row in rows], wanted, total)
+
+
+# ------------------------------------------------------------------------------------------- redemptions
+
+
+async def organization_redemptions(
+    info: Info, organization_id: int, since: dt.datetime | None, until: dt.datetime | None, page: Page
+) -> Connection[Redemption]:
+    """What an organization's vouchers paid."""
+    key = ListKey(_own_program(info, organization_id, 0), organization_id, 0)
+    return await _redemptions(info, Of.ORGANIZATION, key, since, until, page)
+
+
+async def program_redemptions(
+    info: Info, program_id: int, since: dt.datetime | None, until: dt.datetime | None, page: Page
+) -> Connection[Redemption]:
+    """What vouchers paid in a program; to an organization only what its own paid."""
+    key = ListKey(program_id, program_id, _only_organization(info, program_id))
+    return await _redemptions(info, Of.PROGRAM, key, since, until, page)
+
+
+async def _redemptions(
+    info: Info, of: Of, key: ListKey, since: dt.datetime | None, until: dt.datetime | None, page: Page
+) -> Connection[Redemption]:
+    loaders, between = info.context.loaders, Between(given(since) or BEGINNING, given(until) or FOREVER)
+    wanted = paging(("redemptions", of, *key, between), *page, int, int, int)
+    list_page = ListPage(wanted.limit, wanted.backward, _moment_and_keys(wanted))
+    rows: list[RedemptionRow] = await loaders.rows(redemptions_of, of, between, list_page).load(key)
+
+    async def total() -> int:
+        return await loaders.values(redemption_totals, of, between).load(key)
+
+    nodes = [(Redemption(row=row), (to_microseconds(row.redeemed_at), row.id, row.program_id)) for row in rows]
+    return connection_of(nodes, wanted, total)
+
+
+def _moment_and_keys(page: Paging) -> tuple[dt.datetime, int, int] | None:
+    if page.beyond is None:
+        return None
+    moment, key, program_id = page.beyond
+    return _moment(page, moment), key, program_id
+
+
+def _moment(page: Paging, moment: int) -> dt.datetime:
+    try:
+        return from_microseconds(moment)
+    except (ValueError, OverflowError) as problem:
+        raise BadCursor("before" if page.backward else "after") from problem
+
+
+# ------------------------------------------------------------------------------------------- the story
+
+
+@strawberry.type(description="One thing done to a voucher or to its order; it never changes.")
+class VoucherEvent:
+    recorded_at: dt.datetime = strawberry.field(description="When.")
+    actor: str = strawberry.field(description="Who.")
+    deed: ProgramDeed = strawberry.field(description="What was done.")
+    sentence: str = strawberry.field(description="All of that, as a sentence.")
+    said: str | None = strawberry.field(description="What they wrote about it.")
+    before: str | None = strawberry.field(description="What it was before, in words.")
+    after: str | None = strawberry.field(description="What it was then, in words.")
+
+    @classmethod
+    def of(cls, row: ProgramEventRow) -> VoucherEvent:
+        words = (row.actor, row.said, row.before, row.after)
+        return cls(
+            recorded_at=row.recorded_at,
+            actor=row.actor,
+            deed=row.deed,
+            sentence=sentence(row.thing, row.deed, *words),
+            said=row.said,
+            before=row.before,
+            after=row.after,
+        )
+
+
+async def story_of(info: Info, voucher: VoucherRow, page: Page) -> Connection[VoucherEvent]:
+    """What was done to a voucher and its order, oldest first; to a person what was since it became theirs."""
+    key, loaders = await _story_key(info, voucher), info.context.loaders
+    wanted = paging(("story", *voucher.key), *page, int, int)
+    beyond = (_moment(wanted, wanted.beyond[0]), wanted.beyond[1]) if wanted.beyond else None
+    asked = StoryPage(wanted.limit, wanted.backward, beyond)
+    rows: list[ProgramEventRow] = await loaders.rows(stories_of, asked).load(key)
+
+    async def total() -> int:
+        return await loaders.values(story_totals).load(key)
+
+    nodes = [(VoucherEvent.of(row), (to_microseconds(row.recorded_at), row.id)) for row in rows]
+    return connection_of(nodes, wanted, total)
+
+
+async def _story_key(info: Info, voucher: VoucherRow) -> StoryKey:
+    if info.context.principal.person_id is None:
+        return StoryKey(*voucher.key, voucher.voucher_order_id, to_microseconds(BEGINNING))
+    own = await theirs_of(info, VoucherKey(*voucher.key))
+    since = min((row.assigned_at for row in own), default=FOREVER)
+    return StoryKey(*voucher.key, 0, to_microseconds(since))
