@@ -15,6 +15,7 @@ from resolvers.principal import Principal
 from resolvers.tasks.doing import Clock, Ended, Hands, work_on
 from resolvers.tasks.leasing import LeaseLost, claim
 from resolvers.tasks.planning import plan
+from resolvers.vouchers.keeping import keep_vouchers
 from server.commands.database import NO_HURRY_SECONDS
 from server.database import Database
 from server.settings import Settings
@@ -51,7 +52,7 @@ class Worker:
             await self._pause()
 
     async def work_off(self) -> list[Ended]:
-        """Plans what has become due, and does all that is due now."""
+        """Plans what has become due, and does all that is due now; then looks after the vouchers."""
         await plan(self._hands.reading, self._hands.run, self._clock())
         ended: list[Ended] = []
         while not self._stopping.is_set():
@@ -60,6 +61,7 @@ class Worker:
                 break
             ended.append(await work_on(self._hands, self._clock, leased))
             _tell(ended[-1])
+        await keep_vouchers(self._hands.reading, self._hands.run, COUNTERSIGN, self._clock())
         return ended
 
     async def _pause(self) -> None:

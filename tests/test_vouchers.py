@@ -26,6 +26,7 @@ from resolvers.vouchers.redeeming import Redeeming, redeem
 from resolvers.vouchers.reissuing import reissue
 from resolvers.vouchers.revoking import revoke
 from server.database import Database
+from server.worker import Worker
 from tests.builders import NOON, STAFF, Tenant, organization
 from tests.code_keys import CODE_KEYS
 from tests.vouchering import FEE_MINOR, Shop, shop
@@ -404,3 +405,10 @@ async def test_vouchers_of_people_who_left_are_flagged_until_they_return(databas
     await tenant.activated("learner-2", "2025-12-31..")
     await kept(market, NOON)
     assert (await market.voucher(vouchers[1].id)).flagged_at is None
+
+
+async def test_the_worker_looks_after_vouchers_also_if_it_has_no_task(sqlite_database: Database) -> None:
+    market = await shop(sqlite_database)
+    (voucher,) = await market.stock(CODE_KEYS, expires_at=NOON + DAY)
+    await Worker(sqlite_database, None, lambda: NOON + DAY).work_off()
+    assert (await market.voucher(voucher.id)).standing is VoucherStanding.EXPIRED
