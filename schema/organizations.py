@@ -25,6 +25,7 @@ from schema.scopes import ActivityScope, LibraryArgument, count_in, narrower
 
 if TYPE_CHECKING:
     from schema.adjustments import Adjustment
+    from schema.agreements import BillingAgreement
     from schema.bridges import CountBridge
     from schema.contracts import ContractTerm
     from schema.dispute_lists import DisputeFilter
@@ -287,6 +288,14 @@ class Organization(Node, ActivityScope):
 
         own, page = self.organization_row.organization_id, (first, after, last, before)
         return await organization_vouchers(info, own, given(filter), page)
+
+    @field("What it has agreed with programs to be billed for later, latest first; what has ended too.")
+    async def billing_agreements(
+        self, info: Info
+    ) -> list[Annotated[BillingAgreement, strawberry.lazy("schema.agreements")]]:
+        from schema.agreements import agreements_with
+
+        return await agreements_with(info, self.organization_row)
 
     @field("What its vouchers paid, the last first.")
     async def redemptions(

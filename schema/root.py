@@ -19,6 +19,7 @@ from resolvers.loaders.places import (
     organizations_total,
 )
 from resolvers.principal import Principal
+from schema.agreements import AgreementMutation
 from schema.billing_runs import BillingRunMutation, BillingRunQuery
 from schema.context import Info
 from schema.contracts import ContractMutation
@@ -44,10 +45,13 @@ from schema.nodes import (
 from schema.organizations import Organization, OrganizationSort, Search
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
 from schema.places import PlaceMutation
+from schema.products import ProductMutation
+from schema.programs import Program, ProgramMutation, ProgramQuery, program_by_id
 from schema.roster import RosterMutation
 from schema.scalars import SCALARS, described
 from schema.snapshot_lists import SnapshotMutation, SnapshotQuery
 from schema.voucher_lists import VoucherFilter, own_vouchers
+from schema.voucher_programs import VoucherProgramMutation
 from schema.vouchers import Voucher
 
 described(Role, "What somebody may see and do.")
@@ -71,6 +75,11 @@ class Viewer:
         own = self.principal.organization_id
         row = None if own is None else await organization_by_id(info, own)
         return row and Organization.of(row)
+
+    @field("The program whose administrator they are; null for everybody else.")
+    async def program(self, info: Info) -> Program | None:
+        own = self.principal.program_id
+        return None if own is None else await program_by_id(info, own)
 
     @field("Of an individual the learners that they are, an organization each.")
     async def learners(self, info: Info) -> list[Learner]:
@@ -103,7 +112,7 @@ class ErrorCodeEntry:
 
 
 @strawberry.type
-class Query(BillingRunQuery, DisputeQuery, EvidenceQuery, InvariantQuery, SnapshotQuery):
+class Query(BillingRunQuery, DisputeQuery, EvidenceQuery, InvariantQuery, ProgramQuery, SnapshotQuery):
     @field("The thing with this id; null if there is none, or it is not yours to see.")
     async def node(
         self,
@@ -190,6 +199,10 @@ class Mutation(
     EvidenceMutation,
     ExclusionMutation,
     ErasureMutation,
+    ProgramMutation,
+    ProductMutation,
+    VoucherProgramMutation,
+    AgreementMutation,
 ):
     pass
 

@@ -24,7 +24,9 @@ async def agree(act: ProgramAct, organization_id: int, cap: Money, idempotency_k
     act.principal.must_run(act.program_id, DEED)
     step = partial(_agree, act, organization_id, cap)
     given = (organization_id, cap)
-    return await (once_in_program(act, idempotency_key, "agree", given, step) if idempotency_key else step())
+    if idempotency_key is None:
+        return await step()
+    return await once_in_program(act, idempotency_key, "agree", given, step)
 
 
 async def set_cap(act: ProgramAct, organization_id: int, cap: Money, idempotency_key: str) -> int:

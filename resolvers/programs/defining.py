@@ -101,7 +101,9 @@ async def create_product(act: ProgramAct, new: NewProduct, idempotency_key: str 
     """A fee; with a key the same request again makes no second one."""
     act.principal.must_run(act.program_id, "define products")
     step = partial(_add_product, act, new)
-    return await (once_in_program(act, idempotency_key, "productCreate", new, step) if idempotency_key else step())
+    if idempotency_key is None:
+        return await step()
+    return await once_in_program(act, idempotency_key, "productCreate", new, step)
 
 
 async def _add_product(act: ProgramAct, new: NewProduct) -> int:

@@ -1,0 +1,220 @@
+"""Programs: who offers credentials for fees, and what they sell. Everybody who is signed in may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.errors import NotFound
+from models.programs import HOLD_SECONDS
+from resolvers.loaders.voucher_programs import (
+    NamePage,
+    ProgramRow,
+    program_by_slug,
+    programs_by_id,
+    programs_page,
+    programs_total,
+)
+from resolvers.programs.acting import ProgramAct, begin_act
+from resolvers.programs.defining import NewProgram, create_program
+from schema.context import Info
+from schema.fields import INPUT, field, mutation
+from schema.ids import decode_id, encode_id
+from schema.learners import Node
+from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
+from schema.voucher_errors import VoucherUserError, refusals
+
+if TYPE_CHECKING:
+    from schema.agreements import BillingAgreement
+    from schema.products import Product
+    from schema.voucher_programs import VoucherProgram
+
+T = TypeVar("T")
+
+
+@strawberry.input(description="Which program: give exactly one.", one_of=True)
+class ProgramKey:
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Its id.")
+    slug: str | None = strawberry.field(default=strawberry.UNSET, description="Its slug, such as nurses.")
+
+
+@strawberry.type(description="A credentialing body: it sells application fees, and vouchers that pay for them.")
+class Program(Node):
+    row: strawberry.Private[ProgramRow]
+
+    @field("Opaque and lasting.")
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(encode_id("Program", self.row.id))
+
+    @field("Its name in addresses and on the command line; unique.")
+    def slug(self) -> str:
+        return self.row.slug
+
+    @field("Its name.")
+    def name(self) -> str:
+        return self.row.name
+
+    @field("The IANA zone of its days, such as America/Chicago: validity and expiry are counted in these.")
+    def zone(self) -> str:
+        return self.row.zone
+
+    @field("How long a cart holds a voucher's value.")
+    def hold_seconds(self) -> int:
+        return self.row.hold_seconds
+
+    @field("For how many days a refund may reopen a voucher that has expired; 0 sends its value to breakage.")
+    def reopen_days(self) -> int:
+        return self.row.reopen_days
+
+    @field("Its products, by name; those that are retired too.")
+    async def products(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Product, strawberry.lazy("schema.products")]]:
+        from schema.products import products_page
+
+        page = paging((self.id(), "products"), first, after, last, before, str, int)
+        return await products_page(info, self.row, page)
+
+    @field("The terms on which vouchers may be bought, by name; those that are stopped too.")
+    async def voucher_programs(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[VoucherProgram, strawberry.lazy("schema.voucher_programs")]]:
+        from schema.voucher_programs import voucher_programs_page
+
+        page = paging((self.id(), "voucherPrograms"), first, after, last, before, str, int)
+        return await voucher_programs_page(info, self.row, page)
+
+    @field("The agreements to bill organizations later, latest first: all for who runs the program, else your own.")
+    async def billing_agreements(
+        self, info: Info
+    ) -> list[Annotated[BillingAgreement, strawberry.lazy("schema.agreements")]]:
+        from schema.agreements import agreements_in_program
+
+        return await agreements_in_program(info, self.row)
+
+
+async def program_by_id(info: Info, program_id: int) -> Program | None:
+    rows: list[ProgramRow] = await info.context.loaders.rows(programs_by_id).load(program_id)
+    return Program(row=rows[0]) if rows else None
+
+
+async def program_row(info: Info, program_id: int) -> ProgramRow:
+    """Of a thing that is in this program."""
+    rows: list[ProgramRow] = await info.context.loaders.rows(programs_by_id).load(program_id)
+    return rows[0]
+
+
+async def keyed_program(info: Info, key: ProgramKey, *field: str) -> ProgramRow:
+    """The program; not found if there is none."""
+    if key.id:
+        found = await program_by_id(info, decode_id(key.id, "Program", 1, *field, "id")[0])
+        row = found.row if found else None
+    else:
+        async with info.context.reading() as connection:
+            row = await program_by_slug(connection, key.slug or "")
+    if row is None:
+        raise NotFound("program", *field)
+    return row
+
+
+async def acted(info: Info, program_id: int, step: Callable[[ProgramAct], Awaitable[T]]) -> T:
+    """What a step in a program answers, in one transaction."""
+    context = info.context
+
+    async def run(session: AsyncSession) -> T:
+        return await step(await begin_act(session, context.principal, context.now, program_id))
+
+    return await context.write(run)
+
+
+@strawberry.type
+class ProgramQuery:
+    @field("All programs, by name.")
+    async def programs(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Program]:
+        page = paging(("programs",), first, after, last, before, str, int)
+        reading = info.context.reading
+        async with reading() as connection:
+            rows = await programs_page(connection, NamePage(page.limit, page.backward, page.beyond))
+
+        async def total() -> int:
+            async with reading() as connection:
+                return await programs_total(connection)
+
+        return connection_of([(Program(row=row), (row.name_key, row.id)) for row in rows], page, total)
+
+    @field("One program.")
+    async def program(
+        self, info: Info, by: Annotated[ProgramKey, strawberry.argument(description="Which one.")]
+    ) -> Program | None:
+        return Program(row=await keyed_program(info, by, "by"))
+
+    @field("The terms on which vouchers of a program may be bought, by name; those that are stopped too.")
+    async def voucher_programs(
+        self,
+        info: Info,
+        program: Annotated[ProgramKey, strawberry.argument(description="Of which program.")],
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[VoucherProgram, strawberry.lazy("schema.voucher_programs")]]:
+        row = await keyed_program(info, program, "program")
+        return await Program(row=row).voucher_programs(info, first, after, last, before)
+
+
+# ---------------------------------------------------------------------------------------------- mutations
+
+
+@strawberry.input
+class ProgramCreateInput:
+    slug: str = strawberry.field(description="1 to 100 lower-case letters, digits and hyphens; unique.")
+    name: str = strawberry.field(description="Its name.")
+    zone: str = strawberry.field(description="The IANA zone of its days, such as America/Chicago.")
+    hold_seconds: int = strawberry.field(
+        default=HOLD_SECONDS, description="How long a cart holds a voucher's value; 15 minutes if left out."
+    )
+    reopen_days: int = strawberry.field(
+        default=0, description="For how many days a refund may reopen a voucher that has expired; 0 for never."
+    )
+
+
+@strawberry.type
+class ProgramCreatePayload:
+    program: Program | None = strawberry.field(default=None, description="The new program; null if refused.")
+    user_errors: list[VoucherUserError] = strawberry.field(default_factory=list, description="Why it was refused.")
+
+
+@strawberry.type
+class ProgramMutation:
+    @mutation("Add a program. Staff only.", refusals(ProgramCreatePayload))
+    async def program_create(self, info: Info, input: Annotated[ProgramCreateInput, INPUT]) -> ProgramCreatePayload:
+        new = NewProgram(
+            slug=input.slug,
+            name=input.name,
+            zone=input.zone,
+            hold_seconds=input.hold_seconds,
+            reopen_days=input.reopen_days,
+        )
+        context = info.context
+        made = await context.write(lambda s: create_program(s, context.principal, context.now, new))
+        return ProgramCreatePayload(program=await program_by_id(info, made))
