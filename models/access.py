@@ -57,11 +57,16 @@ class Token(Base):
 
 class TokenErrorCode(Enum):
     ORGANIZATION_REQUIRED = "An organization's administrator and a partner act for one organization. Name it."
-    ORGANIZATION_NOT_TAKEN = "Staff and individuals do not act for one organization. Leave it out."
+    ORGANIZATION_NOT_TAKEN = (
+        "Only an organization's administrator and a partner act for one organization. Leave it out."
+    )
     PERSON_REQUIRED = "An individual is one person's account. Name the person."
     PERSON_NOT_TAKEN = "Only an individual is a person's account. Leave the person out."
     UNKNOWN_ORGANIZATION = "There is no organization of that slug."
     UNKNOWN_PERSON = "There is no person of that id."
+    PROGRAM_REQUIRED = "A program's administrator acts for one program. Name it."
+    PROGRAM_NOT_TAKEN = "Only a program's administrator acts for a program. Leave it out."
+    UNKNOWN_PROGRAM = "There is no program of that slug."
     BAD_NAME = "A name has 1 to 200 printable characters."
     BAD_VALIDITY = "A token is valid for 1 to 366 days."
     UNKNOWN_NAME = "No token that still works has that name or id."

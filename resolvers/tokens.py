@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from models.access import Role, Token, TokenError, TokenErrorCode, TokenUse
 from models.learners import Person
 from models.organizations import Organization
+from models.programs import Program
 from resolvers.principal import Principal
 
 PREFIX = "cs_"
@@ -54,6 +55,7 @@ class ListedToken:
     role: Role
     use: TokenUse
     organization: str | None
+    program: str | None
     person_id: int | None
     ending: str
     created_at: dt.datetime
@@ -71,9 +73,14 @@ class LinkState(Enum):
 
 
 async def holder(
-    session: AsyncSession, role: Role, name: str, organization: str | None = None, person_id: int | None = None
+    session: AsyncSession,
+    role: Role,
+    name: str,
+    organization: str | None = None,
+    person_id: int | None = None,
+    program: str | None = None,
 ) -> Principal:
-    """Who a new token will speak for; the organization is named by its slug."""
+    """Who a new token will speak for; the organization and the program are named by their slugs."""
     stripped = name.strip()
     if not 1 <= len(stripped) <= 200 or not stripped.isprintable():
         raise TokenError(TokenErrorCode.BAD_NAME, "A name has 1 to 200 printable characters.", "name")
@@ -82,6 +89,7 @@ async def holder(
         role=role,
         organization_id=await _organization_for(session, role, organization),
         person_id=await _person_for(session, role, person_id),
+        program_id=await _program_for(session, role, program),
     )
 
 
@@ -106,6 +114,18 @@ async def _person_for(session: AsyncSession, role: Role, person_id: int | None) 
     if person_id is not None and await session.get(Person, person_id) is None:
         raise TokenError(TokenErrorCode.UNKNOWN_PERSON, f"There is no person with the id {person_id}.", "person")
     return person_id
+
+
+async def _program_for(session: AsyncSession, role: Role, slug: str | None) -> int | None:
+    if (slug is not None) != (role is Role.PROGRAM):
+        code = TokenErrorCode.PROGRAM_REQUIRED if slug is None else TokenErrorCode.PROGRAM_NOT_TAKEN
+        raise TokenError(code, code.value, "program")
+    if slug is None:
+        return None
+    found = await session.scalar(select(Program.id).where(Program.slug == slug))
+    if found is None:
+        raise TokenError(TokenErrorCode.UNKNOWN_PROGRAM, f"There is no program with the slug {slug}.", "program")
+    return found
 
 
 async def issue_token(
@@ -141,6 +161,7 @@ async def _issue(
         "use": use,
         "organization_id": principal.organization_id,
         "person_id": principal.person_id,
+        "program_id": principal.program_id,
         "began_with": began_with,
         "created_at": now,
         "expires_at": expires_at,
@@ -175,27 +196,35 @@ def _live(now: dt.datetime) -> ColumnElement[bool]:
 
 
 def _principal(row: Row[Any]) -> Principal:
-    return Principal(name=row.name, role=row.role, organization_id=row.organization_id, person_id=row.person_id)
+    return Principal(
+        name=row.name,
+        role=row.role,
+        organization_id=row.organization_id,
+        person_id=row.person_id,
+        program_id=row.program_id,
+    )
 
 
 async def live_tokens(connection: AsyncConnection | AsyncSession, now: dt.datetime) -> list[ListedToken]:
     """Every token and link that still works, by name. Sessions are not listed: they end with what began them."""
     statement = (
-        select(TABLE, Organization.slug)
+        select(TABLE, Organization.slug, Program.slug.label("program"))
         .join_from(TABLE, Organization, TABLE.c.organization_id == Organization.id, isouter=True)
+        .join(Program, TABLE.c.program_id == Program.id, isouter=True)
         .where(_live(now), TABLE.c.use != TokenUse.SESSION)
         .order_by(TABLE.c.name, TABLE.c.created_at, TABLE.c.digest)
     )
-    return [_listed(row, row.slug) for row in await connection.execute(statement)]
+    return [_listed(row) for row in await connection.execute(statement)]
 
 
-def _listed(row: Row[Any], organization: str | None) -> ListedToken:
+def _listed(row: Row[Any]) -> ListedToken:
     return ListedToken(
         id=row.digest[:ID_LENGTH],
         name=row.name,
         role=row.role,
         use=row.use,
-        organization=organization,
+        organization=row.slug,
+        program=row.program,
         person_id=row.person_id,
         ending=row.ending,
         created_at=row.created_at,

@@ -24,15 +24,16 @@ tokens = typer.Typer(
 )
 HolderName = Annotated[str, typer.Option(help="Who it is for: a person or a system. It stands beside what they do.")]
 RoleName = Annotated[
-    Literal["staff", "organization", "partner", "individual"],
+    Literal["staff", "organization", "partner", "individual", "program"],
     typer.Option(
         help="staff sees all; an organization's administrator and a partner see one organization; an individual "
-        "sees what is theirs."
+        "sees what is theirs; a program's administrator runs one program."
     ),
 ]
 OrganizationSlug = Annotated[
     str | None, typer.Option(help="The slug of the one organization of an administrator or a partner.")
 ]
+ProgramSlug = Annotated[str | None, typer.Option(help="The slug of the one program of its administrator.")]
 PersonId = Annotated[int | None, typer.Option(help="The account of an individual, by its number.")]
 
 
@@ -42,6 +43,7 @@ def token_issue(
     name: HolderName,
     organization: OrganizationSlug = None,
     person: PersonId = None,
+    program: ProgramSlug = None,
     days: Annotated[int, typer.Option(help="How long it works, 1 to 366 days.", min=1, max=366)] = 90,
 ) -> None:
     """Make a token and show it, this once: only its hash is kept.
@@ -53,7 +55,7 @@ def token_issue(
     settings, now = Settings.read(), dt.datetime.now(dt.UTC)
 
     async def step(session: AsyncSession) -> Issued:
-        principal = await holder(session, Role[role.upper()], name, organization, person)
+        principal = await holder(session, Role[role.upper()], name, organization, person, program)
         return await issue_token(session, now, principal, dt.timedelta(days=days))
 
     made = in_database(settings, step)
@@ -65,7 +67,11 @@ def token_issue(
 
 @tokens.command("link")
 def token_link(
-    name: HolderName, role: RoleName = "staff", organization: OrganizationSlug = None, person: PersonId = None
+    name: HolderName,
+    role: RoleName = "staff",
+    organization: OrganizationSlug = None,
+    person: PersonId = None,
+    program: ProgramSlug = None,
 ) -> None:
     """Make a link that signs a browser in once, within 15 minutes, for twelve hours.
 
@@ -76,9 +82,8 @@ def token_link(
     settings, now = Settings.read(), dt.datetime.now(dt.UTC)
 
     async def step(session: AsyncSession) -> Issued:
-        return await issue_sign_in_link(
-            session, now, await holder(session, Role[role.upper()], name, organization, person)
-        )
+        principal = await holder(session, Role[role.upper()], name, organization, person, program)
+        return await issue_sign_in_link(session, now, principal)
 
     made = in_database(settings, step)
     print(f"This link signs {made.name} in, once, until {made.expires_at:%H:%M} UTC:\n")
@@ -103,7 +108,7 @@ def token_list() -> None:
 
 def shown_token(token: ListedToken) -> tuple[str, ...]:
     kind = "sign-in link" if token.use is TokenUse.SIGN_IN else "token"
-    whose = token.organization or (f"person {token.person_id}" if token.person_id else "")
+    whose = token.organization or token.program or (f"person {token.person_id}" if token.person_id else "")
     until = f"{token.expires_at:%Y-%m-%d %H:%M} UTC"
     return token.id, token.name, token.role.name.lower(), whose, kind, f"…{token.ending}", until
 
