@@ -55,7 +55,7 @@ async def assign(act: ProgramAct, asked: Assigning) -> int:
 
 async def _refuse_stranger(act: ProgramAct, asked: Assigning) -> None:
     if asked.voucher_id is None:
-        act.principal.must_see_in(act.program_id, asked.learner.organization_id, "learner", "learner")
+        act.principal.must_see_in(act.program_id, asked.learner.organization_id, "learner", "to", "learner")
         act.principal.must_own(asked.learner.organization_id, DEED)
         return
     found = await must_own(act, asked.voucher_id, DEED)
@@ -70,7 +70,7 @@ async def _refuse_foreign_learner(act: ProgramAct, learner: LearnerKey) -> None:
 
 
 def _not_entitled() -> VoucherError:
-    return VoucherError(VoucherErrorCode.NOT_ENTITLED, VoucherErrorCode.NOT_ENTITLED.value, "learner")
+    return VoucherError(VoucherErrorCode.NOT_ENTITLED, VoucherErrorCode.NOT_ENTITLED.value, "to", "learner")
 
 
 async def _take(act: ProgramAct, voucher_id: int, learner: LearnerKey, assignment_id: int, purpose: str | None) -> int:
@@ -97,7 +97,7 @@ async def _take_from_stock(act: ProgramAct, asked: Assigning, assignment_id: int
     )
     chosen = (await act.session.execute(soonest)).scalar_one_or_none()
     if chosen is None or not await _mark(act, chosen, asked.learner, assignment_id, purpose):
-        raise VoucherError(VoucherErrorCode.OUT_OF_STOCK, VoucherErrorCode.OUT_OF_STOCK.value, "voucherProgram")
+        raise VoucherError(VoucherErrorCode.OUT_OF_STOCK, VoucherErrorCode.OUT_OF_STOCK.value, "voucher", "fromStockOf")
     return int(chosen)
 
 

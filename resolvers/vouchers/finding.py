@@ -89,9 +89,9 @@ async def must_own(act: ProgramAct, voucher_id: int, deed: str) -> FoundVoucher:
     return found
 
 
-def refuse_dead(act: ProgramAct, found: FoundVoucher) -> None:
+def refuse_dead(act: ProgramAct, found: FoundVoucher, *field: str) -> None:
     if not found.is_usable(act.now):
-        raise VoucherError(VoucherErrorCode.NOT_LIVE, VoucherErrorCode.NOT_LIVE.value, "voucher")
+        raise VoucherError(VoucherErrorCode.NOT_LIVE, VoucherErrorCode.NOT_LIVE.value, *(field or ("voucher",)))
 
 
 def reason_of(text: str) -> str:

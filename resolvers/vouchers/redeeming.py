@@ -69,6 +69,12 @@ async def redeem(act: ProgramAct, keys: CodeKeys, asked: Redeeming) -> int:
     return redemption_id
 
 
+async def voucher_of_redemption(act: ProgramAct, redemption_id: int) -> int:
+    table = Redemption.__table__
+    of_it = select(table.c.voucher_id).where(table.c.program_id == act.program_id, table.c.id == redemption_id)
+    return int((await act.session.execute(of_it)).scalar_one())
+
+
 # --------------------------------------------------------------------------------------------- may it be used
 
 
@@ -82,15 +88,15 @@ async def _usable(act: ProgramAct, keys: CodeKeys, asked: Redeeming) -> FoundVou
 async def _find(act: ProgramAct, keys: CodeKeys, asked: Redeeming) -> FoundVoucher | None:
     if asked.voucher_id is None:
         return await find_by_code(act, keys, asked.code or "")
-    found = await must_find(act, asked.voucher_id)
+    found = await must_find(act, asked.voucher_id, "by", "voucher")
     # Of a voucher that the program's staff look at they see the state anyway.
-    refuse_dead(act, found)
+    refuse_dead(act, found, "by", "voucher")
     return found
 
 
 def _not_usable(asked: Redeeming) -> VoucherError:
     code = VoucherErrorCode.CODE_NOT_USABLE
-    return VoucherError(code, code.value, "voucher" if asked.voucher_id is not None else "code")
+    return VoucherError(code, code.value, "by", "voucher" if asked.voucher_id is not None else "code")
 
 
 # ------------------------------------------------------------------------------------------------ does it fit
@@ -173,12 +179,12 @@ async def _owe(act: ProgramAct, organization_id: int, amount: Money) -> None:
 def _over_cap(amount: Money, owed_minor: int, cap_minor: int) -> VoucherError:
     owed, cap = Money(owed_minor, amount.currency), Money(cap_minor, amount.currency)
     said = f"{owed} of a cap of {cap} is unbilled, unpaid or held, so {amount} more is too much. Nothing was redeemed."
-    return VoucherError(VoucherErrorCode.OVER_CAP, said, "voucher")
+    return VoucherError(VoucherErrorCode.OVER_CAP, said, "by")
 
 
 def _no_agreement() -> VoucherError:
     code = VoucherErrorCode.NO_AGREEMENT
-    return VoucherError(code, code.value, "voucher")
+    return VoucherError(code, code.value, "by")
 
 
 # -------------------------------------------------------------------------------------------------- it is paid
