@@ -13,6 +13,7 @@ PREFIX = "COUNTERSIGN_"
 ROOT = Path(__file__).resolve().parent.parent
 # What running Countersign leaves behind on this machine: the demo's database, a local PostgreSQL. Ignored by git.
 LOCAL_FOLDER = ROOT / ".countersign"
+SECRET = {"database_url", "signing_passphrase", "stripe_secret_key", "stripe_webhook_secret"}
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -96,6 +97,17 @@ class Settings(BaseSettings):
         default=LOCAL_FOLDER / "code-keys",
         description="The folder of the keys of voucher codes; `keys codes` makes one. Keep a copy in a safe place.",
     )
+    stripe_secret_key: SecretStr | None = Field(
+        default=None, description="The secret key of the Stripe account that charges cards; no cards if unset."
+    )
+    stripe_webhook_secret: SecretStr | None = Field(
+        default=None, description="The secret by which Stripe signs what it tells; nothing is believed if unset."
+    )
+    stripe_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+$",
+        description="The address of a local Stripe server, as http://host:port, for tests; Stripe itself if unset.",
+    )
     roster: ExistingFile | None = Field(
         default=None, description="The path of a real roster file, for the tests and benchmarks that import one."
     )
@@ -130,5 +142,5 @@ def _sentence(settings: type[Settings], error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     reason = error.get("ctx", {}).get("error")
     accepted = f"it must be {reason}" if reason else settings.model_fields[name].description
-    given = "a value" if name in {"database_url", "signing_passphrase"} else repr(error["input"])
+    given = "a value" if name in SECRET else repr(error["input"])
     return f"{variable(name)} has {given} that cannot be used: {accepted}"
