@@ -16,13 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.access import Role
 from models.organizations import Organization
+from models.programs import Program
 from resolvers.evidence.signing import Signer
 from resolvers.principal import Principal
 from resolvers.tokens import issue_sign_in_link
+from resolvers.vouchers.codes import CodeKeys, must_have
 from server.code_keys import load_code_keys, make_code_key
 from server.database import Database, migrate
 from server.demo.recording import record_client
 from server.demo.stories import clients
+from server.demo.vouchers import PROGRAM, record_vouchers
 from server.settings import Settings
 from server.signing import load_signer, make_key, passphrase_of
 
@@ -38,14 +41,19 @@ def prepare_demo(settings: Settings, console: Console) -> dict[str, str]:
     url = settings.database_url
     place = Path(make_url(url).database or "")
     signer = load_signer(settings) or make_key(settings.signing_keys, passphrase_of(settings), dt.datetime.now(dt.UTC))
-    if load_code_keys(settings.code_keys) is None:
-        make_code_key(settings.code_keys, dt.datetime.now(dt.UTC))
+    code_keys = _code_keys(settings)
     if not place.exists():
         unfinished = place.with_suffix(".unfinished")
         _forget(unfinished)
-        asyncio.run(_make(str(make_url(url).set(database=str(unfinished))), signer, console))
+        asyncio.run(_make(str(make_url(url).set(database=str(unfinished))), signer, code_keys, console))
         unfinished.rename(place)
     return asyncio.run(_ready(url))
+
+
+def _code_keys(settings: Settings) -> CodeKeys:
+    if load_code_keys(settings.code_keys) is None:
+        make_code_key(settings.code_keys, dt.datetime.now(dt.UTC))
+    return must_have(load_code_keys(settings.code_keys))
 
 
 async def _ready(url: str) -> dict[str, str]:
@@ -58,13 +66,15 @@ def _forget(file: Path) -> None:
         file.with_name(file.name + ending).unlink(missing_ok=True)
 
 
-async def _make(url: str, signer: Signer, console: Console) -> None:
+async def _make(url: str, signer: Signer, code_keys: CodeKeys, console: Console) -> None:
     await migrate(url)
 
     async def record(database: Database) -> None:
-        for client in clients():
+        recorded = clients()
+        for client in recorded:
             console.print(f"Recording {client.name}: {len(client.stories)} learners, day by day …")
             await database.run(partial(record_client, client=client, signer=signer))
+        await database.run(partial(record_vouchers, client=recorded[0], keys=code_keys))
 
     await _with_database(url, record)
 
@@ -78,15 +88,19 @@ async def _with_database(url: str, use: Callable[[Database], Awaitable[T]]) -> T
 
 
 async def _sign_in_links(database: Database) -> dict[str, str]:
-    """The secrets of links for a support manager and for the client's own administrator."""
+    """The secrets of links for a support manager, the client's own administrator and the program's."""
     now = dt.datetime.now(dt.UTC)
 
     async def issue(session: AsyncSession) -> dict[str, str]:
         own = await session.scalar(select(Organization.id).where(Organization.slug == "xtra-lease"))
-        people = (
+        board = await session.scalar(select(Program.id).where(Program.slug == PROGRAM))
+        people = [
             Principal(name="Support", role=Role.STAFF),
             Principal(name="Xtra Lease's administrator", role=Role.ORGANIZATION, organization_id=own),
-        )
+        ]
+        # A demo that was made before there were programs has none.
+        if board is not None:
+            people.append(Principal(name="Board of Appraisers", role=Role.PROGRAM, program_id=board))
         return {who.name: (await issue_sign_in_link(session, now, who, LINK_VALID)).secret for who in people}
 
     return await database.run(issue)
