@@ -1,4 +1,4 @@
-"""What must always hold of billing, each as one query that returns no row: whatever it does return is wrong."""
+"""What must always hold, each as one query that returns no row: of billing here, and of vouchers beside it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.billing import BillingSnapshot, SnapshotEntry
 from models.contracts import ContractTerm, Measure
 from models.disputes import DisputeLine
 from models.invoices import CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoicePayment, InvoiceState, LineKind
+from resolvers.invariant import Invariant, keys_of
+from resolvers.voucher_invariants import VOUCHER_INVARIANTS
 
 MOST_SHOWN = 100
 
@@ -25,15 +27,6 @@ PAYMENT = InvoicePayment.__table__
 NOTE = CreditNote.__table__
 CREDITED = CreditNoteLine.__table__
 DISPUTED = DisputeLine.__table__
-
-
-@dataclass(frozen=True, slots=True)
-class Invariant:
-    """`offending` selects one text a row: the keys of what is wrong, the organization's first."""
-
-    name: str
-    meaning: str
-    offending: Select[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +48,6 @@ async def findings(connection: AsyncConnection | AsyncSession) -> list[Finding]:
 async def _finding(connection: AsyncConnection | AsyncSession, invariant: Invariant) -> Finding:
     rows = await connection.execute(invariant.offending.order_by(literal(1)).limit(MOST_SHOWN))
     return Finding(invariant, tuple(row[0] for row in rows))
-
-
-def _keys(*columns: ColumnElement[Any]) -> ColumnElement[str]:
-    texts: list[ColumnElement[str]] = [cast(columns[0], Text)]
-    for column in columns[1:]:
-        texts += [literal(":", Text), cast(column, Text)]
-    joined = texts[0]
-    for text in texts[1:]:
-        joined = joined.concat(text)
-    return joined.label("offending")
 
 
 def _same_line(table: Any) -> ColumnElement[bool]:
@@ -98,7 +81,7 @@ def _miscounted() -> Select[Any]:
     # The most of a peak may be that of another day than its entries.
     most_differs = and_(SNAPSHOT.c.measure != Measure.PEAK_DAY, SNAPSHOT.c.count_most != func.count(ENTRY.c.learner_id))
     return (
-        select(_keys(*A_SNAPSHOT))
+        select(keys_of(*A_SNAPSHOT))
         .select_from(SNAPSHOT.outerjoin(ENTRY, own))
         .group_by(*A_SNAPSHOT, SNAPSHOT.c.measure, SNAPSHOT.c.count_least, SNAPSHOT.c.count_most)
         .having(or_(SNAPSHOT.c.count_least != certain, most_differs))
@@ -109,7 +92,7 @@ def _not_the_difference() -> Select[Any]:
     def above(count: Any) -> Any:
         return case((count > SNAPSHOT.c.licensed, count - SNAPSHOT.c.licensed), else_=0)
 
-    return select(_keys(*A_SNAPSHOT)).where(
+    return select(keys_of(*A_SNAPSHOT)).where(
         or_(
             SNAPSHOT.c.overage_least != above(SNAPSHOT.c.count_least),
             SNAPSHOT.c.overage_most != above(SNAPSHOT.c.count_most),
@@ -126,7 +109,7 @@ def _terms_overlap() -> Select[Any]:
         one.c.since < other.c.until,
         other.c.since < one.c.until,
     )
-    return select(_keys(one.c.organization_id, one.c.id, other.c.id)).select_from(one.join(other, meet))
+    return select(keys_of(one.c.organization_id, one.c.id, other.c.id)).select_from(one.join(other, meet))
 
 
 def _held(name: str) -> Any:
@@ -145,17 +128,17 @@ def _held(name: str) -> Any:
 
 def _not_the_overage() -> Select[Any]:
     wrong = or_(LINE.c.quantity != SNAPSHOT.c.overage_least, LINE.c.unit_price_minor != SNAPSHOT.c.unit_price_minor)
-    return select(_keys(*A_LINE)).join(SNAPSHOT, OF_SNAPSHOT).where(LINE.c.kind == LineKind.OVERAGE, wrong)
+    return select(keys_of(*A_LINE)).join(SNAPSHOT, OF_SNAPSHOT).where(LINE.c.kind == LineKind.OVERAGE, wrong)
 
 
 def _billed_twice() -> Select[Any]:
     snapshot = (LINE.c.organization_id, LINE.c.snapshot_id)
-    lines = select(_keys(*snapshot)).select_from(BILLING_LINES).where(LINE.c.kind == LineKind.OVERAGE)
+    lines = select(keys_of(*snapshot)).select_from(BILLING_LINES).where(LINE.c.kind == LineKind.OVERAGE)
     return lines.group_by(*snapshot).having(func.count() > 1)
 
 
 def _beyond_possible() -> Select[Any]:
-    lines = select(_keys(*A_SNAPSHOT)).select_from(BILLING_LINES.join(SNAPSHOT, OF_SNAPSHOT))
+    lines = select(keys_of(*A_SNAPSHOT)).select_from(BILLING_LINES.join(SNAPSHOT, OF_SNAPSHOT))
     grouped = lines.where(LINE.c.kind == LineKind.UNCERTAIN).group_by(
         *A_SNAPSHOT, SNAPSHOT.c.overage_least, SNAPSHOT.c.overage_most
     )
@@ -164,7 +147,7 @@ def _beyond_possible() -> Select[Any]:
 
 def _credited_beyond() -> Select[Any]:
     return (
-        select(_keys(*A_LINE))
+        select(keys_of(*A_LINE))
         .join(CREDITED, _same_line(CREDITED))
         .group_by(*A_LINE, LINE.c.quantity, LINE.c.total_minor)
         .having(
@@ -176,12 +159,12 @@ def _credited_beyond() -> Select[Any]:
 def _credited_at_another_price() -> Select[Any]:
     wrong = CREDITED.c.total_minor != CREDITED.c.quantity * LINE.c.unit_price_minor
     keys = (CREDITED.c.organization_id, CREDITED.c.credit_note_id, CREDITED.c.line_number)
-    return select(_keys(*keys)).join(LINE, _same_line(CREDITED)).where(wrong)
+    return select(keys_of(*keys)).join(LINE, _same_line(CREDITED)).where(wrong)
 
 
 def _disputed_twice() -> Select[Any]:
     line = (DISPUTED.c.organization_id, DISPUTED.c.invoice_id, DISPUTED.c.line_number)
-    return select(_keys(*line)).where(DISPUTED.c.is_open).group_by(*line).having(func.count() > 1)
+    return select(keys_of(*line)).where(DISPUTED.c.is_open).group_by(*line).having(func.count() > 1)
 
 
 def _paid_beyond() -> Select[Any]:
@@ -192,7 +175,7 @@ def _paid_beyond() -> Select[Any]:
     )
     owed = _total_of(PAYMENT.c.organization_id, PAYMENT.c.invoice_id)
     credited = _credited_of(PAYMENT.c.organization_id, PAYMENT.c.invoice_id, NOTE.c.id < PAYMENT.c.id)
-    return select(_keys(PAYMENT.c.organization_id, PAYMENT.c.invoice_id, PAYMENT.c.id)).where(
+    return select(keys_of(PAYMENT.c.organization_id, PAYMENT.c.invoice_id, PAYMENT.c.id)).where(
         paid.correlate(PAYMENT).scalar_subquery() > owed - credited
     )
 
@@ -203,7 +186,7 @@ def _paid_but_due() -> Select[Any]:
         PAYMENT.c.organization_id == INVOICE.c.organization_id, PAYMENT.c.invoice_id == INVOICE.c.id
     )
     due = _total_of(*own) - _credited_of(*own) - paid.correlate(INVOICE).scalar_subquery()
-    return select(_keys(*own)).where(INVOICE.c.state == InvoiceState.PAID, due > 0)
+    return select(keys_of(*own)).where(INVOICE.c.state == InvoiceState.PAID, due > 0)
 
 
 def _total_of(organization_id: Any, invoice_id: Any) -> Any:
@@ -245,4 +228,4 @@ def _all() -> Iterator[Invariant]:
     yield Invariant("paid", "Of a paid invoice nothing is due.", _paid_but_due())
 
 
-INVARIANTS = tuple(_all())
+INVARIANTS = (*_all(), *VOUCHER_INVARIANTS)

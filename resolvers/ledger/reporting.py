@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, or_, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from models.base import Instant
 from models.interval import BEGINNING, DAY, FOREVER
 from models.ledger import LedgerAccount, LedgerEntry, LedgerEvent
 from models.money import Money
@@ -165,7 +166,8 @@ async def entries(connection: AsyncConnection, which: WhichEntries, page: Entrie
     by: Sequence[ColumnElement[Any]] = (LEDGER.c.recorded_at, LEDGER.c.id)
     rows = _entries(which).with_only_columns(*(LEDGER.c[name] for name in EntryRow._fields))
     if page.beyond:
-        at, beyond = tuple_(*by), tuple_(*page.beyond)
+        moment, key = page.beyond
+        at, beyond = tuple_(*by), tuple_(literal(moment, Instant), literal(key, BigInteger))
         rows = rows.where(at > beyond if page.backward else at < beyond)
     rows = rows.order_by(*(column.asc() if page.backward else column.desc() for column in by)).limit(page.limit)
     return [EntryRow._make(row) for row in await connection.execute(rows)]
