@@ -51,6 +51,7 @@ from schema.roster import RosterMutation
 from schema.scalars import SCALARS, described
 from schema.snapshot_lists import SnapshotMutation, SnapshotQuery
 from schema.voucher_lists import VoucherFilter, own_vouchers
+from schema.voucher_mutations import VoucherMutation
 from schema.voucher_programs import VoucherProgramMutation
 from schema.vouchers import Voucher
 
@@ -202,6 +203,7 @@ class Mutation(
     ProgramMutation,
     ProductMutation,
     VoucherProgramMutation,
+    VoucherMutation,
     AgreementMutation,
 ):
     pass

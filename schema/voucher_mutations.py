@@ -1,0 +1,239 @@
+"""Mutations of single vouchers: each is one step, done once for a key, and answers with the voucher as it then is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Annotated, TypeVar
+
+import strawberry
+
+from models.codes import spaced
+from models.errors import NotFound
+from resolvers.loaders.learners import LearnerKey
+from resolvers.loaders.voucher_programs import InProgram
+from resolvers.loaders.vouchers import VoucherKey
+from resolvers.programs.acting import ProgramAct
+from resolvers.vouchers.assigning import Assigning, assign_once
+from resolvers.vouchers.codes import must_have
+from resolvers.vouchers.extending import extend_once
+from resolvers.vouchers.redeeming import Redeeming, redeem_once, voucher_of_redemption
+from resolvers.vouchers.reissuing import reissue_once
+from resolvers.vouchers.revoking import revoke_once
+from schema.context import Info
+from schema.fields import INPUT, given, mutation
+from schema.ids import decode_id
+from schema.money import MoneyInput
+from schema.programs import acted
+from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
+from schema.vouchers import Voucher, voucher_by_key
+
+# -------------------------------------------------------------------------------------------------- inputs
+
+
+@strawberry.input(description="Which voucher is assigned: give exactly one.", one_of=True)
+class VoucherChoice:
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="This one.")
+    from_stock_of: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Of this voucher program the one that expires soonest and is assigned to nobody.",
+    )
+
+
+@strawberry.input(description="Whom it is assigned to: give exactly one.", one_of=True)
+class VoucherAssigneeInput:
+    learner: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="A learner of the organization that owns the voucher."
+    )
+
+
+@strawberry.input
+class VoucherAssignInput:
+    voucher: VoucherChoice = strawberry.field(description="Which voucher.")
+    to: VoucherAssigneeInput = strawberry.field(description="Whom to.")
+    purpose: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="What it is meant for, in your own words; what was said before if left out.",
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input
+class VoucherReissueInput:
+    voucher: strawberry.ID = strawberry.field(description="The voucher.")
+    reason: str = strawberry.field(description="Why, in words that an auditor will understand.")
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input
+class VoucherRevokeInput:
+    voucher: strawberry.ID = strawberry.field(description="The voucher.")
+    reason: str = strawberry.field(description="Why, in words that an auditor will understand.")
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input
+class VoucherExtendInput:
+    voucher: strawberry.ID = strawberry.field(description="The voucher.")
+    through: dt.date = strawberry.field(description="The last day of the program on which it can be used.")
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="By what a fee is paid: give exactly one.", one_of=True)
+class VoucherInHand:
+    code: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The code, as somebody reads it: O for 0 and I for 1 are understood."
+    )
+    voucher: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="The voucher.")
+
+
+@strawberry.input
+class VoucherRedeemInput:
+    product: strawberry.ID = strawberry.field(description="The fee that is paid, wholly.")
+    by: VoucherInHand = strawberry.field(description="The voucher that pays it.")
+    amount: MoneyInput | None = strawberry.field(
+        default=strawberry.UNSET, description="What you expect to be due: if it is another amount, nothing is redeemed."
+    )
+    reference: str = strawberry.field(description="By which your own systems know the fee, such as an application's.")
+    learner: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Who stands before you; needed for a voucher that is assigned."
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+# ------------------------------------------------------------------------------------------------ payloads
+
+
+@strawberry.type
+class VoucherPayload:
+    voucher: Voucher | None = strawberry.field(default=None, description="As it is now; null if refused.")
+    user_errors: list[VoucherUserError] = strawberry.field(default_factory=list, description="Why it was refused.")
+
+
+@strawberry.type
+class VoucherAssignPayload(VoucherPayload):
+    pass
+
+
+@strawberry.type
+class VoucherReissuePayload(VoucherPayload):
+    code: str | None = strawberry.field(
+        default=None, description="The new code, this once: null if it was reissued by an earlier request of this key."
+    )
+
+
+@strawberry.type
+class VoucherRevokePayload(VoucherPayload):
+    pass
+
+
+@strawberry.type
+class VoucherExtendPayload(VoucherPayload):
+    pass
+
+
+@strawberry.type
+class VoucherRedeemPayload(VoucherPayload):
+    pass
+
+
+P = TypeVar("P", bound=VoucherPayload)
+
+
+# ----------------------------------------------------------------------------------------------- mutations
+
+
+@strawberry.type
+class VoucherMutation:
+    @mutation(
+        "Give a voucher to somebody: from then on nobody else can use it. By the organization's administrators and "
+        "its partner, or by staff for them.",
+        refusals(VoucherAssignPayload),
+    )
+    async def voucher_assign(self, info: Info, input: Annotated[VoucherAssignInput, INPUT]) -> VoucherAssignPayload:
+        program_id, asked = _assigning(input)
+        made = await acted(info, program_id, lambda act: assign_once(act, input.idempotency_key, asked))
+        return VoucherAssignPayload(voucher=await voucher_by_key(info, VoucherKey(program_id, made)))
+
+    @mutation(
+        "Give a voucher another code: the old one is dead, its assignment is over, and its value stays. Also revives "
+        "what was revoked. By the organization's administrators and its partner, or by staff for them.",
+        refusals(VoucherReissuePayload),
+    )
+    async def voucher_reissue(self, info: Info, input: Annotated[VoucherReissueInput, INPUT]) -> VoucherReissuePayload:
+        key, keys = _key(input.voucher), must_have(info.context.code_keys)
+        step = partial(reissue_once, keys=keys, key=input.idempotency_key)
+        made = await acted(info, key.program_id, lambda act: step(act, voucher_id=key.voucher_id, reason=input.reason))
+        code = spaced(made.new_code.code) if made.new_code else None
+        return VoucherReissuePayload(voucher=await voucher_by_key(info, key), code=code)
+
+    @mutation(
+        "Make a voucher unusable; its value stays, and a reissue revives it. By the organization's administrators and "
+        "its partner, or by staff for them.",
+        refusals(VoucherRevokePayload),
+    )
+    async def voucher_revoke(self, info: Info, input: Annotated[VoucherRevokeInput, INPUT]) -> VoucherRevokePayload:
+        step = partial(revoke_once, key=input.idempotency_key, reason=input.reason)
+        return await _step(info, input.voucher, VoucherRevokePayload, step)
+
+    @mutation(
+        "Let a voucher be used for longer. By the program's administrators, and by staff.",
+        refusals(VoucherExtendPayload),
+    )
+    async def voucher_extend(self, info: Info, input: Annotated[VoucherExtendInput, INPUT]) -> VoucherExtendPayload:
+        step = partial(extend_once, key=input.idempotency_key, through=input.through)
+        return await _step(info, input.voucher, VoucherExtendPayload, step)
+
+    @mutation(
+        "Pay a fee at the counter, wholly by one voucher. By the program's administrators, and by staff.",
+        refusals(VoucherRedeemPayload),
+    )
+    async def voucher_redeem(self, info: Info, input: Annotated[VoucherRedeemInput, INPUT]) -> VoucherRedeemPayload:
+        program_id, asked = _redeeming(input)
+        keys = must_have(info.context.code_keys)
+
+        async def step(act: ProgramAct) -> int:
+            made = await redeem_once(act, keys, input.idempotency_key, asked)
+            return await voucher_of_redemption(act, made)
+
+        voucher_id = await acted(info, program_id, step)
+        return VoucherRedeemPayload(voucher=await voucher_by_key(info, VoucherKey(program_id, voucher_id)))
+
+
+async def _step(info: Info, voucher: str, payload: type[P], step: Callable[..., Awaitable[int]]) -> P:
+    key = _key(voucher)
+    await acted(info, key.program_id, lambda act: step(act, voucher_id=key.voucher_id))
+    return payload(voucher=await voucher_by_key(info, key))
+
+
+def _key(given_id: str, *field: str) -> VoucherKey:
+    return VoucherKey(*decode_id(given_id, "Voucher", 2, *(field or ("voucher",))))
+
+
+def _assigning(asked: VoucherAssignInput) -> tuple[int, Assigning]:
+    """In which program, and what."""
+    learner = LearnerKey(*decode_id(asked.to.learner or "", "Learner", 2, "to", "learner"))
+    purpose = given(asked.purpose)
+    if asked.voucher.id:
+        key = _key(asked.voucher.id, "voucher", "id")
+        return key.program_id, Assigning(learner=learner, voucher_id=key.voucher_id, purpose=purpose)
+    stock = InProgram(*decode_id(asked.voucher.from_stock_of or "", "VoucherProgram", 2, "voucher", "fromStockOf"))
+    return stock.program_id, Assigning(learner=learner, voucher_program_id=stock.id, purpose=purpose)
+
+
+def _redeeming(asked: VoucherRedeemInput) -> tuple[int, Redeeming]:
+    """In the program of the product; a voucher of another is none there."""
+    product = InProgram(*decode_id(asked.product, "Product", 2, "product"))
+    learner, amount, voucher = given(asked.learner), given(asked.amount), given(asked.by.voucher)
+    key = _key(voucher, "by", "voucher") if voucher else None
+    if key and key.program_id != product.program_id:
+        raise NotFound("voucher", "by", "voucher")
+    return product.program_id, Redeeming(
+        product_id=product.id,
+        reference=asked.reference,
+        code=given(asked.by.code),
+        voucher_id=key and key.voucher_id,
+        amount=amount.money("amount") if amount else None,
+        learner=LearnerKey(*decode_id(learner, "Learner", 2, "learner")) if learner else None,
+    )
