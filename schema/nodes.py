@@ -15,6 +15,7 @@ from resolvers.loaders.invoices import InvoiceKey
 from resolvers.loaders.learners import LearnerKey, learners_by_id
 from resolvers.loaders.places import OrganizationRow, ScopeKey, organization_by_slug, organizations_by_id, scopes_by_id
 from resolvers.loaders.snapshots import SnapshotKey
+from resolvers.loaders.voucher_orders import OrderKey
 from resolvers.loaders.voucher_programs import InProgram
 from resolvers.loaders.vouchers import VoucherKey
 from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, windows_of_learners
@@ -32,7 +33,7 @@ class OrganizationKey:
 
 BILLING = {"BillingSnapshot": 2, "ContractTerm": 2, "Invoice": 2, "InvoiceLine": 3, "Adjustment": 2, "Dispute": 2}
 BILLING |= {"EvidencePack": 2}
-VOUCHERS = {"Voucher": 2}
+VOUCHERS = {"Voucher": 2, "VoucherOrder": 2}
 VOUCHERS |= {"Program": 1, "Product": 2, "VoucherProgram": 2, "BillingAgreement": 2}
 LENGTHS = BILLING | VOUCHERS | {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6}
 
@@ -79,11 +80,13 @@ async def _of_vouchers(info: Info, kind: str, keys: list[int]) -> Node | None:
     from schema.agreements import agreement_by_key
     from schema.products import product_by_key
     from schema.programs import program_by_id
+    from schema.voucher_orders import voucher_order_by_key
     from schema.voucher_programs import voucher_program_by_key
     from schema.vouchers import voucher_by_key
 
     readers: dict[str, Callable[[], Awaitable[Node | None]]] = {
         "Voucher": lambda: voucher_by_key(info, VoucherKey(*keys)),
+        "VoucherOrder": lambda: voucher_order_by_key(info, OrderKey(*keys)),
         "Program": lambda: program_by_id(info, *keys),
         "Product": lambda: product_by_key(info, InProgram(*keys)),
         "VoucherProgram": lambda: voucher_program_by_key(info, InProgram(*keys)),

@@ -22,6 +22,7 @@ from schema.pagination import After, Before, Connection, First, Last, Paging, co
 from schema.questions import ActivityCount, ActivityFilter, ActivityMoment, DateRange, KnownAt, Since, Until
 from schema.scalars import described
 from schema.scopes import ActivityScope, LibraryArgument, count_in, narrower
+from schema.voucher_order_states import OrderStates
 
 if TYPE_CHECKING:
     from schema.adjustments import Adjustment
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from schema.simulation import BillingSimulation
     from schema.snapshots import BillingPreview, BillingSnapshot
     from schema.voucher_lists import VoucherFilter
+    from schema.voucher_orders import VoucherOrder
     from schema.vouchers import Redemption, Voucher
 
 Search = Annotated[str | None, strawberry.argument(description="Only with this text in the name.")]
@@ -296,6 +298,21 @@ class Organization(Node, ActivityScope):
         from schema.agreements import agreements_with
 
         return await agreements_with(info, self.organization_row)
+
+    @field("The vouchers that it has ordered, the newest order first.")
+    async def voucher_orders(
+        self,
+        info: Info,
+        states: OrderStates = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[VoucherOrder, strawberry.lazy("schema.voucher_orders")]]:
+        from schema.voucher_orders import organization_orders
+
+        own, page = self.organization_row.organization_id, (first, after, last, before)
+        return await organization_orders(info, own, states, page)
 
     @field("What its vouchers paid, the last first.")
     async def redemptions(

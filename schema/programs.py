@@ -26,10 +26,12 @@ from schema.ids import decode_id, encode_id
 from schema.learners import Node
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
 from schema.voucher_errors import VoucherUserError, refusals
+from schema.voucher_order_states import OrderStates
 
 if TYPE_CHECKING:
     from schema.agreements import BillingAgreement
     from schema.products import Product
+    from schema.voucher_orders import VoucherOrder
     from schema.voucher_programs import VoucherProgram
 
 T = TypeVar("T")
@@ -96,6 +98,20 @@ class Program(Node):
 
         page = paging((self.id(), "voucherPrograms"), first, after, last, before, str, int)
         return await voucher_programs_page(info, self.row, page)
+
+    @field("The orders of its vouchers, the newest first: all for who runs the program, else your own.")
+    async def voucher_orders(
+        self,
+        info: Info,
+        states: OrderStates = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[VoucherOrder, strawberry.lazy("schema.voucher_orders")]]:
+        from schema.voucher_orders import program_orders
+
+        return await program_orders(info, self.row.id, states, (first, after, last, before))
 
     @field("The agreements to bill organizations later, latest first: all for who runs the program, else your own.")
     async def billing_agreements(

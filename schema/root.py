@@ -52,6 +52,7 @@ from schema.scalars import SCALARS, described
 from schema.snapshot_lists import SnapshotMutation, SnapshotQuery
 from schema.voucher_lists import VoucherFilter, own_vouchers
 from schema.voucher_mutations import VoucherMutation
+from schema.voucher_order_mutations import VoucherOrderMutation
 from schema.voucher_programs import VoucherProgramMutation
 from schema.vouchers import Voucher
 
@@ -205,6 +206,7 @@ class Mutation(
     VoucherProgramMutation,
     VoucherMutation,
     AgreementMutation,
+    VoucherOrderMutation,
 ):
     pass
 
