@@ -12,6 +12,7 @@ from strawberry.types import Info as StrawberryInfo
 
 from resolvers.database import Reading, Writing
 from resolvers.evidence.signing import Signer
+from resolvers.gateways.gateway import Gateways
 from resolvers.loaders.registry import Loaders
 from resolvers.principal import Principal
 from resolvers.vouchers.codes import CodeKeys
@@ -32,6 +33,8 @@ class Context:
     signer: Signer | None = None
     # None where it has no key for codes.
     code_keys: CodeKeys | None = None
+    # By name; without any no card can be charged.
+    gateways: Gateways = field(default_factory=dict)
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

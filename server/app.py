@@ -15,6 +15,7 @@ from graphiql.admin.routes import admin_routes
 from graphiql.explorer_pages import explorer_routes
 from graphiql.operations import load_operations
 from resolvers.evidence.signing import Signer
+from resolvers.gateways.gateway import Gateways
 from resolvers.vouchers.codes import CodeKeys
 from server.auth import Authentication, Clock, SignedIn
 from server.database import Database
@@ -26,6 +27,7 @@ from server.pages import sign_in_routes
 from server.readiness import Readiness, prepare_database
 from server.requests import Surroundings
 from server.settings import ROOT, Settings
+from server.webhooks import webhook_routes
 
 STYLE = ROOT / "graphiql" / "admin" / "static" / "countersign.css"
 ASK_EVERY_TIME = {"Cache-Control": "no-cache"}
@@ -42,10 +44,12 @@ def create_app(
     clock: Clock = utc_now,
     signer: Signer | None = None,
     code_keys: CodeKeys | None = None,
+    gateways: Gateways | None = None,
     database: Database | None = None,
 ) -> Starlette:
-    """The application; without a signer it can prove nothing, and without keys of codes issue no vouchers. Making it
-    connects to nothing; starting it prepares the database of the settings, unless it is given one that is ready."""
+    """The application; without a signer it can prove nothing, without keys of codes issue no vouchers, and without
+    gateways charge no cards. Making it connects to nothing; starting it prepares the database of the settings, unless
+    it is given one that is ready."""
     settings = settings or Settings.read()
     configure_logs(settings.log_level)
     lifespan = None
@@ -54,7 +58,7 @@ def create_app(
         lifespan = _lifespan(settings, database)
     readiness = Readiness(database)
     authentication = Authentication(database, settings, clock)
-    graphql = GraphQLEndpoint(schema or _own_schema(), authentication, settings, signer, code_keys)
+    graphql = GraphQLEndpoint(schema or _own_schema(), authentication, settings, signer, code_keys, gateways)
     operations, guard = load_operations(), [Middleware(SignedIn, authentication=authentication)]
     routes = [
         Route("/", _home),
@@ -64,6 +68,7 @@ def create_app(
         *admin_routes(graphql.execute, operations, clock, authentication.own_form, guard),
         *export_routes(database, clock, guard),
         *pack_routes(database, guard),
+        *webhook_routes(database, gateways or {}, code_keys, clock),
         *_health_routes(readiness),
         Route("/assets/countersign.css", _style),
     ]

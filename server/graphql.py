@@ -16,6 +16,7 @@ from starlette.responses import Response
 from graphiql.operations import Operation
 from resolvers.database import Reading
 from resolvers.evidence.signing import Signer
+from resolvers.gateways.gateway import Gateways
 from resolvers.principal import Principal
 from resolvers.vouchers.codes import CodeKeys
 from schema.errors import RequestErrorCode, RequestRefused, shown_refusal
@@ -58,12 +59,14 @@ class GraphQLEndpoint:
         settings: Settings,
         signer: Signer | None = None,
         code_keys: CodeKeys | None = None,
+        gateways: Gateways | None = None,
     ) -> None:
         self._schema = schema
         self._authentication = authentication
         self._settings = settings
         self._signer = signer
         self._code_keys = code_keys
+        self._gateways = gateways or {}
 
     async def respond(self, request: Request) -> Response:
         media_type = _media_type_for(request.headers.get("accept", ""))
@@ -112,6 +115,7 @@ class GraphQLEndpoint:
             request_id=request_id,
             signer=self._signer,
             code_keys=self._code_keys,
+            gateways=self._gateways,
             operation=operation,
         )
         return await self._in_time(context)

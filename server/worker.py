@@ -11,13 +11,18 @@ import structlog
 
 from models.access import Role
 from resolvers.evidence.signing import Signer
+from resolvers.gateways.gateway import Gateways
 from resolvers.principal import Principal
 from resolvers.tasks.doing import Clock, Ended, Hands, work_on
 from resolvers.tasks.leasing import LeaseLost, claim
 from resolvers.tasks.planning import plan
+from resolvers.voucher_orders.reconciling import reconcile
+from resolvers.vouchers.codes import CodeKeys
 from resolvers.vouchers.keeping import keep_vouchers
+from server.code_keys import load_code_keys
 from server.commands.database import NO_HURRY_SECONDS
 from server.database import Database
+from server.gateways.chosen import chosen_gateways
 from server.settings import Settings
 
 COUNTERSIGN = Principal(name="Countersign", role=Role.STAFF, origin="worker")
@@ -30,10 +35,18 @@ class Worker:
     """Works off what is due, then waits a while and looks again. Nothing that fails ends it."""
 
     def __init__(
-        self, database: Database, signer: Signer | None, clock: Clock, pause_seconds: float = PAUSE_SECONDS
+        self,
+        database: Database,
+        signer: Signer | None,
+        clock: Clock,
+        pause_seconds: float = PAUSE_SECONDS,
+        gateways: Gateways | None = None,
+        code_keys: CodeKeys | None = None,
     ) -> None:
         self._hands = Hands(reading=database.reading, run=database.run, principal=COUNTERSIGN, signer=signer)
         self._clock = clock
+        self._gateways = gateways or {}
+        self._code_keys = code_keys
         self._pause_seconds = pause_seconds
         self._stopping = asyncio.Event()
 
@@ -52,7 +65,8 @@ class Worker:
             await self._pause()
 
     async def work_off(self) -> list[Ended]:
-        """Plans what has become due, and does all that is due now; then looks after the vouchers."""
+        """Plans what has become due, and does all that is due now; then looks after vouchers. Payments first."""
+        await self._reconcile()
         await plan(self._hands.reading, self._hands.run, self._clock())
         ended: list[Ended] = []
         while not self._stopping.is_set():
@@ -63,6 +77,14 @@ class Worker:
             _tell(ended[-1])
         await keep_vouchers(self._hands.reading, self._hands.run, COUNTERSIGN, self._clock())
         return ended
+
+    async def _reconcile(self) -> None:
+        """A gateway that cannot be reconciled keeps nothing else waiting."""
+        reading, run, keys = self._hands.reading, self._hands.run, self._code_keys
+        try:
+            await reconcile(reading, run, self._gateways, keys, COUNTERSIGN, self._clock())
+        except Exception:
+            log.exception("payments could not be reconciled")
 
     async def _pause(self) -> None:
         try:
@@ -120,7 +142,9 @@ def working(settings: Settings, signer: Signer | None, clock: Clock, stop_second
         return
     # A database of its own: its statements may take as long as they need.
     database = Database.open(settings.database_url, statement_timeout_seconds=NO_HURRY_SECONDS)
-    beside = Beside(Worker(database, signer, clock), database, stop_seconds)
+    gateways, code_keys = chosen_gateways(settings), load_code_keys(settings.code_keys)
+    worker = Worker(database, signer, clock, gateways=gateways, code_keys=code_keys)
+    beside = Beside(worker, database, stop_seconds)
     try:
         yield beside
     finally:

@@ -28,8 +28,10 @@ from resolvers.snapshots.previewing import Preview, ProductPreview, preview
 from resolvers.snapshots.standing import EVERYBODY, standings
 from resolvers.tasks.leasing import told
 from server.app import utc_now
+from server.code_keys import load_code_keys
 from server.commands.database import with_database
 from server.database import Database
+from server.gateways.chosen import chosen_gateways
 from server.logs import configure_logs
 from server.settings import Settings
 from server.signing import load_signer
@@ -238,7 +240,8 @@ def work(
 
 async def _work(settings: Settings, database: Database, once: bool) -> bool:
     """Whether a task failed, of those done once."""
-    worker = Worker(database, load_signer(settings), utc_now)
+    gateways, code_keys = chosen_gateways(settings), load_code_keys(settings.code_keys)
+    worker = Worker(database, load_signer(settings), utc_now, gateways=gateways, code_keys=code_keys)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, worker.stop)

@@ -28,7 +28,6 @@ from resolvers.gateways.gateway import (
     BadNotice,
     Charge,
     Declined,
-    Gateways,
     GivenBack,
     Notice,
     NotThere,
@@ -37,7 +36,6 @@ from resolvers.gateways.gateway import (
     Succeeded,
     Unknown,
 )
-from server.settings import Settings
 
 log = structlog.get_logger()
 
@@ -143,15 +141,6 @@ class StripeGateway:
             return _notice(json.loads(text))
         except (stripe.SignatureVerificationError, ValueError, KeyError, TypeError, AttributeError) as problem:
             raise BadNotice("the signature or the content is not one of Stripe's") from problem
-
-
-def stripe_gateways(settings: Settings) -> Gateways:
-    """The gateways of the settings: Stripe where there is a key, else none."""
-    if settings.stripe_secret_key is None:
-        return {}
-    secret = settings.stripe_webhook_secret
-    own = settings.stripe_secret_key.get_secret_value()
-    return {NAME: StripeGateway(own, secret.get_secret_value() if secret else None, settings.stripe_url)}
 
 
 def _find(asked: Asked, listed: Callable[[str | None], Sequence[Listed]]) -> Listed | None:
