@@ -35,6 +35,7 @@ from schema.history import HistoryMutation
 from schema.invariants import InvariantQuery
 from schema.invoice_mutations import InvoiceMutation
 from schema.learners import Learner, Node
+from schema.ledger import LedgerQuery
 from schema.nodes import (
     OrganizationKey,
     keyed_organization,
@@ -114,7 +115,7 @@ class ErrorCodeEntry:
 
 
 @strawberry.type
-class Query(BillingRunQuery, DisputeQuery, EvidenceQuery, InvariantQuery, ProgramQuery, SnapshotQuery):
+class Query(BillingRunQuery, DisputeQuery, EvidenceQuery, InvariantQuery, LedgerQuery, ProgramQuery, SnapshotQuery):
     @field("The thing with this id; null if there is none, or it is not yours to see.")
     async def node(
         self,

@@ -13,6 +13,8 @@ from models.voucher_states import VoucherState, state_of
 from models.vouchers import AssigneeKind, AssignmentEnd, AssignmentState
 from resolvers.loaders.learners import LearnerKey
 from resolvers.loaders.places import organizations_by_id
+from resolvers.loaders.voucher_orders import OrderKey
+from resolvers.loaders.voucher_programs import InProgram
 from resolvers.loaders.vouchers import (
     AssignmentKey,
     AssignmentRow,
@@ -37,7 +39,10 @@ from schema.scalars import described
 if TYPE_CHECKING:
     from schema.learners import Learner
     from schema.organizations import Organization
+    from schema.products import Product
     from schema.voucher_lists import VoucherEvent
+    from schema.voucher_orders import VoucherOrder
+    from schema.voucher_programs import VoucherProgram
 
 described(VoucherState, "What a voucher is shown as.")
 described(VoucherFunding, "How vouchers may be paid for.")
@@ -100,6 +105,12 @@ class Redemption:
     @field("The assignment under which it was used; null if whoever knew the code might use it.")
     async def assignment(self, info: Info) -> VoucherAssignment | None:
         return await assignment_by_id(info, self.row.program_id, self.row.assignment_id)
+
+    @field("For which product.")
+    async def product(self, info: Info) -> Annotated[Product, strawberry.lazy("schema.products")] | None:
+        from schema.products import product_by_key
+
+        return await product_by_key(info, InProgram(self.row.program_id, self.row.product_id))
 
     @field("How much it paid.")
     def amount(self) -> ShownMoney:
@@ -195,6 +206,20 @@ class Voucher(Node):
         rows: list[RedemptionRow] = await info.context.loaders.rows(redemptions_of_vouchers).load(self.row.key)
         own = await own_assignments(info, self.row.key)
         return [Redemption(row=row) for row in rows if own is None or row.assignment_id in own]
+
+    @field("The order that it came with; null to the person whom it is assigned to.")
+    async def order(self, info: Info) -> Annotated[VoucherOrder, strawberry.lazy("schema.voucher_orders")] | None:
+        from schema.voucher_orders import voucher_order_by_key
+
+        return await voucher_order_by_key(info, OrderKey(self.row.program_id, self.row.voucher_order_id))
+
+    @field("The terms on which it was bought.")
+    async def voucher_program(
+        self, info: Info
+    ) -> Annotated[VoucherProgram, strawberry.lazy("schema.voucher_programs")] | None:
+        from schema.voucher_programs import voucher_program_by_key
+
+        return await voucher_program_by_key(info, InProgram(self.row.program_id, self.row.voucher_program_id))
 
     @field("What was done to it and to its order, oldest first; to a person what was since it became theirs.")
     async def story(
