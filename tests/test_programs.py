@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections import Counter
 from typing import Any
@@ -235,8 +236,8 @@ async def test_a_cap_never_falls_below_what_is_owed_and_only_both_sides_see_the_
     for somebody, sees in ((own.client, True), (STAFF, True), (other.admin, False), (other.client, False)):
         node = (await ask(database, NODE, somebody, id=made["id"])).data["node"]
         assert (node is not None) == sees
-        listed = await ask(database, "{ programs { nodes { slug billingAgreements { id } } } }", somebody)
-        assert listed.data["programs"]["nodes"][0]["billingAgreements"] == [{"id": made["id"]}] * sees
+        listed = await ask(database, '{ program(by: {slug: "nurses"}) { billingAgreements { id } } }', somebody)
+        assert listed.data["program"]["billingAgreements"] == [{"id": made["id"]}] * sees
     theirs = await ask(
         database,
         "query ($id: ID!) { organization(by: {id: $id}) { billingAgreements { id } } }",
@@ -313,3 +314,16 @@ async def test_a_list_with_all_its_products_takes_as_many_statements_however_lon
     many, long = await ran_for(database, nested)
     assert (few, many) == (4, 4)
     assert long > 5 * short
+
+
+async def test_of_many_who_define_the_same_at_once_one_does(database: Database) -> None:
+    """Under one key all are answered with what was made; under keys of their own all others are refused."""
+    own = await office(database)
+    fee: dict[str, Any] = {"program": own.program, "amount": "5", "currency": "USD"}
+    same = [own.do(PRODUCT, **fee, code="APP", key="same") for _ in range(20)]
+    assert len({made["id"] for made in await asyncio.gather(*same)}) == 1
+    others = (ask(database, PRODUCT, own.admin, **fee, code="LATE", key=f"key {number}") for number in range(20))
+    answers = [answer.data["made"] for answer in await asyncio.gather(*others)]
+    codes = Counter(error["code"] for answer in answers for error in answer["userErrors"])
+    assert codes == {"TAKEN": 19}
+    assert (await own.told()).total() == 3

@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import Insert, insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.errors import NotFound
@@ -14,6 +15,7 @@ from models.keys import Keys
 from models.program_events import ProgramDeed, ProgramEvent, ProgramThing
 from models.programs import Program
 from models.work import ProgramKey
+from resolvers.database import Outrun
 from resolvers.idempotency import digest_of, refuse_odd_key, refuse_other_input
 from resolvers.principal import Principal
 
@@ -100,10 +102,18 @@ async def once_in_program(
         return replayed
     made = await step()
     row = {"program_id": act.program_id, "actor_id": actor_id, "key": key, "mutation": mutation}
-    await act.session.execute(
-        insert(ProgramKey.__table__), {**row, "input_digest": digest, "made_id": made, "recorded_at": act.now}
-    )
+    about = {"input_digest": digest, "made_id": made, "recorded_at": act.now}
+    await add_unique(act.session, insert(ProgramKey.__table__).values(row | about))
     return made
+
+
+async def add_unique(session: AsyncSession, added: Insert) -> None:
+    """Adds a row that only one may add, as its name, code or key is taken then. PostgreSQL may tell the second of two
+    at once by the broken constraint; run again, it finds what the first has added."""
+    try:
+        await session.execute(added)
+    except IntegrityError as problem:
+        raise Outrun from problem
 
 
 def actor_of(act: ProgramAct) -> int:

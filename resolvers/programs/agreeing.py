@@ -12,7 +12,7 @@ from models.organizations import Organization
 from models.program_events import ProgramDeed, ProgramThing
 from models.voucher_orders import BillingAgreement
 from resolvers.loaders.agreements import AgreementRow, agreement_of
-from resolvers.programs.acting import ProgramAct, Told, once_in_program, tell
+from resolvers.programs.acting import ProgramAct, Told, add_unique, once_in_program, tell
 
 TABLE = BillingAgreement.__table__
 OUTSTANDING = TABLE.c.unbilled_minor + TABLE.c.unpaid_minor + TABLE.c.held_minor
@@ -54,7 +54,7 @@ async def _agree(act: ProgramAct, organization_id: int, cap: Money) -> int:
     own = {"program_id": act.program_id, "id": agreement_id, "organization_id": organization_id}
     terms = {"currency": cap.currency, "cap_minor": cap.amount_minor, "agreed_at": act.now}
     nothing_yet = {"unbilled_minor": 0, "unpaid_minor": 0, "held_minor": 0}
-    await act.session.execute(insert(TABLE).values(own | terms | nothing_yet))
+    await add_unique(act.session, insert(TABLE).values(own | terms | nothing_yet))
     await _tell(act, agreement_id, ProgramDeed.AGREED, after=f"up to {cap}")
     return agreement_id
 

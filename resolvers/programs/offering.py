@@ -32,7 +32,7 @@ from resolvers.loaders.voucher_programs import (
     program_of,
     voucher_program_of,
 )
-from resolvers.programs.acting import ProgramAct, once_in_program
+from resolvers.programs.acting import ProgramAct, add_unique, once_in_program
 from resolvers.programs.defining import MOST_DAYS, bad_terms, brief, change_of, must_be_free, named, own_key, told
 
 
@@ -84,7 +84,7 @@ async def _add_voucher_program(act: ProgramAct, new: NewVoucherProgram) -> int:
         "billed_later": VoucherFunding.BILL_LATER in new.funding,
     }
     own = own_key(act, key) | _terms(new) | ways | {"name": name, "name_key": sort_key(name)}
-    await act.session.execute(insert(VoucherProgram.__table__).values(own | {"created_at": act.now}))
+    await add_unique(act.session, insert(VoucherProgram.__table__).values(own | {"created_at": act.now}))
     if rulings:
         of_it = {"program_id": act.program_id, "voucher_program_id": key}
         rows = [of_it | {"product_id": product_id, "ruling": ruling} for product_id, ruling in rulings.items()]
