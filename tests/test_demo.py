@@ -112,9 +112,12 @@ BEFORE = {"Deactivate": ["Activate"], "MoveTeam": ["Activate"]}
 REFUSED = {"BillingExclusionEnd": ["NOT_EXCLUDED"]}
 
 
-async def run(database: Database, operation: Operation, principal: Principal | None = None) -> Answer:
+async def run(database: Database, operation: Operation, principal: Principal | None = None, **given: Any) -> Answer:
+    """With the variables that it offers, but for what is given; of an input only the fields that are given."""
     who = principal or Principal(name="Support", role=Role.STAFF)
-    answer = await ask(database, operation.query, who, **operation.variables)
+    offered: dict[str, Any] = {**operation.variables}
+    inputs = {name: offered[name] | value for name, value in given.items() if isinstance(value, dict)}
+    answer = await ask(database, operation.query, who, **{**offered, **given, **inputs})
     assert answer.errors == []
     return answer
 
@@ -133,6 +136,39 @@ async def test_the_correction_runs_with_the_window_that_another_operation_shows(
     answer = await ask(demo, correction.query, input=given | {"window": window})
     assert answer.errors == []
     assert answer.data["activityWindowCorrect"]["changed"] is True
+
+
+async def test_the_operations_about_vouchers_run_with_the_ids_that_others_show(demo: Database) -> None:
+    (program,) = (await run(demo, OPERATIONS["Programs"])).data["programs"]["nodes"]
+    (order,) = (await run(demo, OPERATIONS["VoucherOrders"])).data["organization"]["voucherOrders"]["nodes"]
+    assert (order["state"], order["quantity"], order["payment"]["paid"]["amount"]) == ("SETTLED", 20, "2500.00")
+    held = (await run(demo, OPERATIONS["Vouchers"])).data["organization"]["vouchers"]
+    assert (held["totalCount"], order["quantity"]) == (18, 20)
+    left = [node for node in held["nodes"] if node["flaggedAt"]]
+    assert [node["assignment"]["learner"]["activeNow"] for node in left] == [False]
+    flagged = left[0]["id"]
+    again = {"voucher": flagged}
+    reissued = (await run(demo, OPERATIONS["VoucherReissue"], input=again)).data["voucherReissue"]
+    assert reissued["code"].replace("-", "")[-5:-1] == reissued["voucher"]["lastFour"] != left[0]["lastFour"]
+    learner = next(node["assignment"] for node in held["nodes"] if node["state"] == "ASSIGNED")["learner"]["id"]
+    given = {"voucher": {"id": flagged}, "to": {"learner": learner}}
+    assigned = (await run(demo, OPERATIONS["VoucherAssign"], input=given)).data["voucherAssign"]
+    assert assigned["voucher"]["state"] == "ASSIGNED"
+    story = (await run(demo, OPERATIONS["VoucherStory"], id=flagged)).data["node"]["story"]["nodes"]
+    assert [event["deed"] for event in story][-3:] == ["FLAGGED", "REISSUED", "ASSIGNED"]
+    wanted = {"organization": await id_of(demo, "xtra-lease"), "voucherProgram": terms_of(program)}
+    bought = (await run(demo, OPERATIONS["VoucherPurchase"], input=wanted)).data["voucherPurchase"]["order"]
+    assert bought["state"] == "AWAITING_APPROVAL"
+
+
+def terms_of(program: dict[str, Any]) -> str:
+    (terms,) = program["voucherPrograms"]["nodes"]
+    return str(terms["id"])
+
+
+async def id_of(database: Database, slug: str) -> str:
+    answer = await ask(database, "query($slug: String!) { organization(by: {slug: $slug}) { id } }", slug=slug)
+    return str(answer.data["organization"]["id"])
 
 
 async def test_an_operation_shows_an_administrator_only_their_own_organization(demo: Database) -> None:
