@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.errors import NotFound
 from models.programs import HOLD_SECONDS
+from resolvers.loaders.voucher_lists import Of
 from resolvers.loaders.voucher_programs import (
     NamePage,
     ProgramRow,
@@ -21,18 +22,21 @@ from resolvers.loaders.voucher_programs import (
 from resolvers.programs.acting import ProgramAct, begin_act
 from resolvers.programs.defining import NewProgram, create_program
 from schema.context import Info
-from schema.fields import INPUT, field, mutation
+from schema.fields import INPUT, field, given, mutation
 from schema.ids import decode_id, encode_id
 from schema.learners import Node
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
+from schema.questions import Since, Until
 from schema.voucher_errors import VoucherUserError, refusals
 from schema.voucher_order_states import OrderStates
 
 if TYPE_CHECKING:
     from schema.agreements import BillingAgreement
     from schema.products import Product
+    from schema.voucher_lists import VoucherFilter
     from schema.voucher_orders import VoucherOrder
     from schema.voucher_programs import VoucherProgram
+    from schema.vouchers import Redemption, Voucher
 
 T = TypeVar("T")
 
@@ -98,6 +102,39 @@ class Program(Node):
 
         page = paging((self.id(), "voucherPrograms"), first, after, last, before, str, int)
         return await voucher_programs_page(info, self.row, page)
+
+    @field("The vouchers of it, those issued last first: all for who runs the program, else your own.")
+    async def vouchers(
+        self,
+        info: Info,
+        filter: Annotated[
+            Annotated[VoucherFilter, strawberry.lazy("schema.voucher_lists")] | None,
+            strawberry.argument(description="Only those."),
+        ] = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Voucher, strawberry.lazy("schema.vouchers")]]:
+        from schema.voucher_lists import vouchers_in_program
+
+        page = (first, after, last, before)
+        return await vouchers_in_program(info, Of.PROGRAM, self.row.id, self.row.id, given(filter), page)
+
+    @field("What its vouchers paid, the last first: all for who runs the program, else your own.")
+    async def redemptions(
+        self,
+        info: Info,
+        since: Since = strawberry.UNSET,
+        until: Until = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Redemption, strawberry.lazy("schema.vouchers")]]:
+        from schema.voucher_lists import program_redemptions
+
+        return await program_redemptions(info, self.row.id, since, until, (first, after, last, before))
 
     @field("The orders of its vouchers, the newest first: all for who runs the program, else your own.")
     async def voucher_orders(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from models.errors import NotFound
 from models.voucher_programs import IssueOn, Leftovers, RefundPolicy, Transferability, VoucherFunding
+from resolvers.loaders.voucher_lists import Of
 from resolvers.loaders.voucher_programs import (
     InProgram,
     NamePage,
@@ -26,11 +27,15 @@ from schema.fields import INPUT, field, given, mutation
 from schema.ids import decode_id, encode_id
 from schema.learners import Node
 from schema.money import MoneyInput, ShownMoney
-from schema.pagination import Connection, Paging, connection_of
+from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of
 from schema.products import Product, product_by_key
 from schema.programs import Program, ProgramKey, acted, keyed_program, program_row
 from schema.scalars import described
 from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
+
+if TYPE_CHECKING:
+    from schema.voucher_lists import VoucherFilter
+    from schema.vouchers import Voucher
 
 described(IssueOn, "When the vouchers of a purchase order are issued.", "VoucherIssueOn")
 described(Leftovers, "What becomes of the value that a redemption leaves.", "VoucherLeftovers")
@@ -127,6 +132,26 @@ class VoucherProgram(Node):
     @field("Since when none can be bought any more; null while they can.")
     def stopped_at(self) -> dt.datetime | None:
         return self.row.stopped_at
+
+    @field("Its vouchers, those issued last first: all for who runs the program, else your own.")
+    async def vouchers(
+        self,
+        info: Info,
+        filter: Annotated[
+            Annotated[VoucherFilter, strawberry.lazy("schema.voucher_lists")] | None,
+            strawberry.argument(description="Only those."),
+        ] = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Voucher, strawberry.lazy("schema.vouchers")]]:
+        from schema.voucher_lists import vouchers_in_program
+
+        page = (first, after, last, before)
+        return await vouchers_in_program(
+            info, Of.VOUCHER_PROGRAM, self.row.program_id, self.row.id, given(filter), page
+        )
 
 
 async def voucher_program_by_key(info: Info, key: InProgram) -> VoucherProgram | None:

@@ -181,6 +181,28 @@ async def test_a_longer_list_costs_no_more_statements(database: Database) -> Non
 # ------------------------------------------------------------------------------------------------ who sees it
 
 
+IN_PROGRAM = """query($id: ID!) { node(id: $id) { ... on Program { vouchers { totalCount }
+  redemptions { nodes { product { code } voucher { id order { number } voucherProgram { name } } } }
+  voucherPrograms { nodes { vouchers(filter: {states: [PARTLY_REDEEMED]}) { totalCount } } } } } }"""
+
+
+async def test_of_a_program_an_organization_sees_its_own_vouchers_alone(database: Database) -> None:
+    own = await shop(database)
+    (one,) = await own.stock(CODE_KEYS, face_minor=2 * FEE_MINOR)
+    await redeemed(own, one)
+    program = encode_id("Program", own.program_id)
+    for principal in (own.program_admin, own.client):
+        seen = await ask(database, IN_PROGRAM, principal, id=program)
+        assert seen.errors == [], seen.messages
+        (paid,) = seen.data["node"]["redemptions"]["nodes"]
+        assert (paid["product"]["code"], paid["voucher"]["voucherProgram"]["name"]) == ("APP", "Application vouchers")
+        assert paid["voucher"]["order"] is not None
+        assert seen.data["node"]["voucherPrograms"]["nodes"] == [{"vouchers": {"totalCount": 1}}]
+    other = await shop(database)
+    node = (await ask(database, IN_PROGRAM, other.client, id=program)).data["node"]
+    assert (node["vouchers"], node["redemptions"]) == ({"totalCount": 0}, {"nodes": []})
+
+
 STORY = """query($id: ID!) { node(id: $id) { id ... on Voucher { lastFour assignment { learner { id } }
   redemptions { id } organization { slug } story { totalCount nodes { sentence deed } } } } }"""
 MINE = "{ viewer { vouchers { totalCount nodes { id state } } } }"
