@@ -27,6 +27,7 @@ from server.pages import sign_in_routes
 from server.readiness import Readiness, prepare_database
 from server.requests import Surroundings
 from server.settings import ROOT, Settings
+from server.voucher_codes import voucher_code_routes
 from server.webhooks import webhook_routes
 
 STYLE = ROOT / "graphiql" / "admin" / "static" / "countersign.css"
@@ -68,6 +69,7 @@ def create_app(
         *admin_routes(graphql.execute, operations, clock, authentication.own_form, guard),
         *export_routes(database, clock, guard),
         *pack_routes(database, guard),
+        *voucher_code_routes(database, code_keys, clock, guard),
         *webhook_routes(database, gateways or {}, code_keys, clock),
         *_health_routes(readiness),
         Route("/assets/countersign.css", _style),

@@ -15,6 +15,7 @@ from models.access import Role
 from resolvers.evidence.signing import Signer
 from resolvers.principal import Principal
 from resolvers.tokens import issue_token
+from resolvers.vouchers.codes import CodeKeys
 from server.app import create_app
 from server.database import Database
 from server.settings import Settings
@@ -29,11 +30,15 @@ def administrator(organization_id: int) -> Principal:
 
 @asynccontextmanager
 async def visiting(
-    database: Database, principal: Principal | None = SUPPORT, *, signer: Signer | None = None
+    database: Database,
+    principal: Principal | None = SUPPORT,
+    *,
+    signer: Signer | None = None,
+    code_keys: CodeKeys | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody who is signed in; nobody in particular for None."""
     settings = Settings.model_validate({"database_url": database.url.render_as_string(hide_password=False)})
-    app = create_app(settings, clock=lambda: TODAY, signer=signer, database=database)
+    app = create_app(settings, clock=lambda: TODAY, signer=signer, code_keys=code_keys, database=database)
     headers = {}
     if principal is not None:
         issued = await database.run(lambda session: issue_token(session, TODAY, principal))
