@@ -14,6 +14,7 @@ from resolvers.loaders.voucher_orders import OrderKey
 from resolvers.programs.acting import ProgramAct, once_in_program
 from resolvers.voucher_orders.approving import approve, reject
 from resolvers.voucher_orders.cancelling import cancel
+from resolvers.voucher_orders.charging import charge_order
 from resolvers.voucher_orders.ordering import Ordering, order
 from resolvers.voucher_orders.refunding import refund
 from resolvers.voucher_orders.settling import settle
@@ -164,7 +165,7 @@ class VoucherOrderMutation:
     async def voucher_purchase(
         self, info: Info, input: Annotated[VoucherPurchaseInput, INPUT]
     ) -> VoucherPurchasePayload:
-        program_id, ordering = _ordering(input)
+        program_id, ordering = _ordering(info, input)
 
         async def step(act: ProgramAct) -> int:
             act.principal.must_see_in(program_id, ordering.organization_id, "organization", "organization")
@@ -173,6 +174,8 @@ class VoucherOrderMutation:
             return await once_in_program(act, input.idempotency_key, "voucherPurchase", _said(ordering), buy)
 
         made = await acted(info, program_id, step)
+        if card := given(input.payment.card):
+            await _charge(info, OrderKey(program_id, made), ordering, card.payment_method)
         return VoucherPurchasePayload(order=await voucher_order_by_key(info, OrderKey(program_id, made)))
 
     @mutation(
@@ -288,7 +291,16 @@ async def _once(
     return payload(order=await voucher_order_by_key(info, key))
 
 
-def _ordering(asked: VoucherPurchaseInput) -> tuple[int, Ordering]:
+async def _charge(info: Info, key: OrderKey, ordering: Ordering, payment_method: str) -> None:
+    """Outside any transaction; nothing happens if it was charged before, or is being charged."""
+    context, gateway = info.context, info.context.gateways.get(ordering.gateway or "")
+    if gateway is None:
+        return
+    keys, principal, now = context.code_keys, context.principal, context.now
+    await charge_order(context.write, gateway, keys, principal, now, *key, payment_method)
+
+
+def _ordering(info: Info, asked: VoucherPurchaseInput) -> tuple[int, Ordering]:
     program_id, voucher_program_id = decode_id(asked.voucher_program, "VoucherProgram", 2, "voucherProgram")
     by_order = given(asked.payment.purchase_order)
     return program_id, Ordering(
@@ -298,6 +310,7 @@ def _ordering(asked: VoucherPurchaseInput) -> tuple[int, Ordering]:
         amount=asked.amount.money("amount"),
         funding=_funding(asked.payment),
         purchase_order=by_order.number if by_order else None,
+        gateway=next(iter(info.context.gateways), None),
     )
 
 
