@@ -146,6 +146,11 @@ async def test_the_operations_about_vouchers_run_with_the_ids_that_others_show(d
     assert (held["totalCount"], order["quantity"]) == (18, 20)
     left = [node for node in held["nodes"] if node["flaggedAt"]]
     assert [node["assignment"]["learner"]["activeNow"] for node in left] == [False]
+    owed = (await run(demo, OPERATIONS["VoucherLiability"], program=program["id"])).data["voucherLiability"]
+    assert owed["totals"] == [{"amount": "2225.00", "currency": "USD"}]
+    balances = (await run(demo, OPERATIONS["TrialBalance"], program=program["id"])).data["trialBalance"]
+    assert {one["account"]: one["balance"]["amount"] for one in balances}["CASH"] == "2500.00"
+
     flagged = left[0]["id"]
     again = {"voucher": flagged}
     reissued = (await run(demo, OPERATIONS["VoucherReissue"], input=again)).data["voucherReissue"]
@@ -155,7 +160,9 @@ async def test_the_operations_about_vouchers_run_with_the_ids_that_others_show(d
     assigned = (await run(demo, OPERATIONS["VoucherAssign"], input=given)).data["voucherAssign"]
     assert assigned["voucher"]["state"] == "ASSIGNED"
     story = (await run(demo, OPERATIONS["VoucherStory"], id=flagged)).data["node"]["story"]["nodes"]
-    assert [event["deed"] for event in story][-3:] == ["FLAGGED", "REISSUED", "ASSIGNED"]
+    assert story[-3]["deed"] == "FLAGGED"
+    # Here both are done at one instant, whose order is nobody's to say.
+    assert {event["deed"] for event in story[-2:]} == {"REISSUED", "ASSIGNED"}
     wanted = {"organization": await id_of(demo, "xtra-lease"), "voucherProgram": terms_of(program)}
     bought = (await run(demo, OPERATIONS["VoucherPurchase"], input=wanted)).data["voucherPurchase"]["order"]
     assert bought["state"] == "AWAITING_APPROVAL"
