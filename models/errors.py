@@ -332,7 +332,7 @@ class VoucherErrorCode(Enum):
     WRONG_STATE = "The order is not in a state in which this can be done."
     IN_USE = "Something of it was redeemed or is held, so this cannot be done."
     NO_GATEWAY = "The server has no payment gateway. Pay by purchase order, or ask whoever runs it."
-    CARD_DECLINED = "The card was declined. Nothing was issued or charged; the order may be paid with another card."
+    CARD_DECLINED = "The card was declined. Nothing was issued or charged. Order again, with another card."
     REQUEST_IN_FLIGHT = "The same request is being worked on. Ask again in a moment with the same key."
     REFERENCE_REQUIRED = "Give the reference by which it is found in the records, of 1 to 100 printable characters."
     REASON_REQUIRED = "Give a reason, in words that an auditor will understand."

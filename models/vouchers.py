@@ -107,6 +107,7 @@ class Voucher(Value, Base):
         Index(None, "program_id", "organization_id", "standing", "expires_at", "id"),
         Index(None, "program_id", "organization_id", "id"),
         Index(None, "program_id", "voucher_order_id", "id"),
+        Index(None, "program_id", "voucher_program_id", "id"),
         Index(None, "program_id", "standing", "expires_at", "id"),
     )
 

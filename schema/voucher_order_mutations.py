@@ -10,6 +10,7 @@ import strawberry
 from models.codes import spaced
 from models.errors import BadId, VoucherError, VoucherErrorCode
 from models.voucher_programs import VoucherFunding
+from resolvers.gateways.gateway import ActionRequired, Declined
 from resolvers.loaders.voucher_orders import OrderKey
 from resolvers.programs.acting import ProgramAct, once_in_program
 from resolvers.voucher_orders.approving import approve, reject
@@ -17,7 +18,7 @@ from resolvers.voucher_orders.cancelling import cancel
 from resolvers.voucher_orders.charging import charge_order
 from resolvers.voucher_orders.ordering import Ordering, order
 from resolvers.voucher_orders.refunding import refund
-from resolvers.voucher_orders.settling import settle
+from resolvers.voucher_orders.settling import UNANSWERED, settle
 from resolvers.vouchers.revealing import reveal
 from schema.context import Info
 from schema.fields import INPUT, given, mutation
@@ -113,7 +114,10 @@ class VoucherOrderPayload:
 
 @strawberry.type
 class VoucherPurchasePayload(VoucherOrderPayload):
-    pass
+    client_secret: str | None = strawberry.field(
+        default=None,
+        description="Where the card's owner must confirm the charge: for the gateway's own script, shown this once.",
+    )
 
 
 @strawberry.type
@@ -171,12 +175,14 @@ class VoucherOrderMutation:
             act.principal.must_see_in(program_id, ordering.organization_id, "organization", "organization")
             act.principal.must_own(ordering.organization_id, "order vouchers for it")
             buy = _given_keys(info, act, ordering)
-            return await once_in_program(act, input.idempotency_key, "voucherPurchase", _said(ordering), buy)
+            said = [*_said(ordering), card.payment_method if card else None]
+            return await once_in_program(act, input.idempotency_key, "voucherPurchase", said, buy)
 
-        made = await acted(info, program_id, step)
-        if card := given(input.payment.card):
-            await _charge(info, OrderKey(program_id, made), ordering, card.payment_method)
-        return VoucherPurchasePayload(order=await voucher_order_by_key(info, OrderKey(program_id, made)))
+        card = given(input.payment.card)
+        made = OrderKey(program_id, await acted(info, program_id, step))
+        if card:
+            return await _charged(info, made, ordering, card.payment_method)
+        return VoucherPurchasePayload(order=await voucher_order_by_key(info, made))
 
     @mutation(
         "Approve a purchase order; the voucher program says whether that issues the vouchers. By the program's "
@@ -291,13 +297,25 @@ async def _once(
     return payload(order=await voucher_order_by_key(info, key))
 
 
-async def _charge(info: Info, key: OrderKey, ordering: Ordering, payment_method: str) -> None:
-    """Outside any transaction; nothing happens if it was charged before, or is being charged."""
-    context, gateway = info.context, info.context.gateways.get(ordering.gateway or "")
-    if gateway is None:
-        return
+async def _charged(info: Info, key: OrderKey, ordering: Ordering, payment_method: str) -> VoucherPurchasePayload:
+    """Asks the gateway outside any transaction; not again if it was asked for this order before."""
+    context, gateway = info.context, info.context.gateways[ordering.gateway or ""]
     keys, principal, now = context.code_keys, context.principal, context.now
-    await charge_order(context.write, gateway, keys, principal, now, *key, payment_method)
+    answer = await charge_order(context.write, gateway, keys, principal, now, *key, payment_method)
+    shown = await voucher_order_by_key(info, key)
+    in_flight = answer is None and shown is not None and shown.row.state in UNANSWERED
+    refusal = VoucherErrorCode.REQUEST_IN_FLIGHT if in_flight else None
+    if isinstance(answer, Declined):
+        refusal = VoucherErrorCode.CARD_DECLINED
+    return VoucherPurchasePayload(
+        order=shown,
+        client_secret=answer.client_secret if isinstance(answer, ActionRequired) else None,
+        user_errors=[_of_card(refusal)] if refusal else [],
+    )
+
+
+def _of_card(code: VoucherErrorCode) -> VoucherUserError:
+    return VoucherUserError(field=["input", "payment", "card"], message=code.value, code=code)
 
 
 def _ordering(info: Info, asked: VoucherPurchaseInput) -> tuple[int, Ordering]:

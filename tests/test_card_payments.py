@@ -38,6 +38,9 @@ from resolvers.voucher_orders.charging import charge_order
 from resolvers.voucher_orders.notices import take_notice
 from resolvers.voucher_orders.ordering import Ordering, order
 from resolvers.voucher_orders.reconciling import reconcile
+from schema.context import Context
+from schema.ids import encode_id
+from schema.root import schema
 from server.database import Database
 from server.gateways.stripe import NAME, StripeGateway
 from server.webhooks import MOST_BYTES, webhook_routes
@@ -278,3 +281,37 @@ async def test_a_charge_is_found_behind_many_others(local_stripe: LocalStripe, g
     await asyncio.gather(*(gateway.charge(replace(charge, reference=f"many_{number}")) for number in range(110)))
     answer = await gateway.charge(replace(charge, reference="wanted"))
     assert await gateway.look_up(Asked(reference="wanted", asked_at=now)) == answer
+
+
+PURCHASE = """mutation ($by: ID!, $terms: ID!, $card: String!, $key: String!) {
+  voucherPurchase(input: {organization: $by, voucherProgram: $terms, quantity: 2, idempotencyKey: $key,
+    amount: {amount: "250.00", currency: "USD"}, payment: {card: {paymentMethod: $card}}}) {
+    order { state } clientSecret userErrors { code }
+  }
+}"""
+
+
+async def test_a_portal_buys_by_card(
+    sqlite_database: Database, local_stripe: LocalStripe, gateway: StripeGateway
+) -> None:
+    """The same request again changes nothing; a declined card is told as such; a confirmation is asked for once."""
+    own = await shop(sqlite_database)
+    terms = encode_id("VoucherProgram", own.program_id, own.voucher_program_id)
+
+    async def buy(card: str, key: str) -> tuple[str, bool, list[str]]:
+        context = Context(own.client, own.now, own.database.reading, own.database.run, code_keys=CODE_KEYS)
+        context.gateways = {NAME: gateway}
+        given = {"by": encode_id("Organization", own.tenant.id), "terms": terms, "card": card, "key": key}
+        result = await schema.execute(PURCHASE, variable_values=given, context_value=context)
+        assert result.errors is None
+        assert result.data is not None
+        answer = result.data["voucherPurchase"]
+        codes = [error["code"] for error in answer["userErrors"]]
+        return answer["order"]["state"], answer["clientSecret"] is not None, codes
+
+    good = local_stripe.method(GOOD_CARD)
+    assert [await buy(good, "one"), await buy(good, "one")] == [("SETTLED", False, [])] * 2
+    assert await buy(local_stripe.method(DECLINED_CARD), "two") == ("DECLINED", False, ["CARD_DECLINED"])
+    confirmed = local_stripe.method(CONFIRMED_CARD)
+    assert await buy(confirmed, "three") == ("AWAITING_PAYMENT", True, [])
+    assert (await buy(confirmed, "three"))[1] is False

@@ -483,6 +483,11 @@ def upgrade() -> None:
             ["program_id", "voucher_order_id", "id"],
             unique=False,
         )
+        batch_op.create_index(
+            batch_op.f("ix_voucher_program_id_voucher_program_id_id"),
+            ["program_id", "voucher_program_id", "id"],
+            unique=False,
+        )
 
     op.create_table(
         "payment_refund",
