@@ -13,6 +13,7 @@ from models.access import Role
 from resolvers.loaders.places import organization_by_slug
 from resolvers.principal import Principal
 from server.database import Database
+from tests.code_keys import CODE_KEYS
 from tests.signers import signer
 from tests.visitors import SUPPORT, read, visiting
 
@@ -168,10 +169,11 @@ async def administrator_of(database: Database, slug: str, role: Role = Role.ORGA
 
 @asynccontextmanager
 async def desks(database: Database, *others: Principal) -> AsyncIterator[list[Desk]]:
-    """A desk of support, and one for each of the others, on a server that can sign."""
+    """A desk of support, and one for each of the others, on a server that can sign and open codes."""
     key = signer()
     async with AsyncExitStack() as stack:
-        yield [Desk(await stack.enter_async_context(visiting(database, who, signer=key))) for who in (SUPPORT, *others)]
+        everybody = [visiting(database, who, signer=key, code_keys=CODE_KEYS) for who in (SUPPORT, *others)]
+        yield [Desk(await stack.enter_async_context(one)) for one in everybody]
 
 
 # ------------------------------------------------------------------------------------- about the demo's data

@@ -141,6 +141,9 @@ async def test_a_form_that_is_not_known_is_refused(demo: Database) -> None:
 # ------------------------------------------------------------------------------------------- every page
 
 
+XTRA_LEASE = "/admin/organizations/xtra-lease"
+
+
 async def explored(support: Desk, words: str) -> str:
     """Runs what a link opens in the explorer; answers with the operation's name."""
     operations = {operation.name: operation for operation in load_operations()}
@@ -158,9 +161,11 @@ async def test_every_page_opens_its_own_operation_in_the_explorer(demo: Database
         case = str(support.page.url)
         await to_a_learner(support)
         learner = str(support.page.url)
+        await support.open(f"{XTRA_LEASE}/vouchers")
+        voucher = next(link for link in support.links.values() if link.startswith("/admin/vouchers/"))
         snapshot, invoice = await link_to(support, "403"), await invoice_of(support)
         opened: list[str] = []
-        about_one = ("/admin/organizations/xtra-lease", MONTH, XTRA, snapshot, invoice, case, learner)
+        about_one = (XTRA_LEASE, MONTH, XTRA, snapshot, invoice, case, learner, f"{XTRA_LEASE}/vouchers", voucher)
         for page in ("/admin", "/admin/disputes", "/admin/disputes/report", *about_one):
             await support.open(page)
             opened.append(await explored(support, "Open in the explorer"))

@@ -35,6 +35,8 @@ from graphiql.admin.pages import (
     status_of,
 )
 from graphiql.admin.snapshots import SnapshotPage
+from graphiql.admin.voucher import VoucherPage
+from graphiql.admin.vouchers import VouchersPage
 from graphiql.admin.wording import FILTERS
 from graphiql.operations import Operation
 
@@ -44,6 +46,7 @@ PAGES: tuple[type[Page], ...] = (
     *(BillingMonthPage, ClientBillingPage, SnapshotPage, InvoicePage),
     # The report's address is not that of a dispute.
     *(DisputesPage, DisputeReportPage, DisputePage),
+    *(VouchersPage, VoucherPage),
 )
 HEADERS = {
     "Content-Security-Policy": (

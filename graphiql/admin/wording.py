@@ -53,6 +53,11 @@ STATES = {
     "AWAITING_APPROVAL": ("awaits approval", "turn"),
     "BILLED": ("billed", "done"),
     "SUPERSEDED": ("superseded", "quiet"),
+    "AVAILABLE": ("available", "done"),
+    "REDEEMED": ("redeemed", "quiet"),
+    "EXPIRED": ("expired", "quiet"),
+    "REVOKED": ("revoked", "turn"),
+    "REFUNDED": ("refunded", "quiet"),
 }
 
 
