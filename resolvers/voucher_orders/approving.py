@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from models.errors import VoucherError, VoucherErrorCode
 from models.ledger import LedgerEvent
 from models.program_events import ProgramDeed, ProgramThing
 from models.voucher_orders import VoucherOrderState
@@ -13,6 +12,7 @@ from resolvers.programs.acting import ProgramAct, Told, tell
 from resolvers.voucher_orders.finding import must_move, seen_order
 from resolvers.voucher_orders.issuing import issue
 from resolvers.vouchers.codes import CodeKeys
+from resolvers.vouchers.finding import reason_of
 
 AWAITING = (VoucherOrderState.AWAITING_APPROVAL,)
 
@@ -41,14 +41,8 @@ async def approve(act: ProgramAct, keys: CodeKeys | None, order_id: int) -> int:
 async def reject(act: ProgramAct, order_id: int, why: str) -> int:
     order = await seen_order(act, order_id)
     act.principal.must_run(act.program_id, "reject a purchase order")
-    reason = must_be_reason(why)
+    reason = reason_of(why)
     await must_move(act, order, AWAITING, VoucherOrderState.REJECTED, closed_at=act.now, reason=reason)
     deed = ProgramDeed.ORDER_REJECTED
     await tell(act, Told(thing=ProgramThing.VOUCHER_ORDER, thing_id=order.id, deed=deed, said=reason))
     return order.id
-
-
-def must_be_reason(text: str) -> str:
-    if not text.strip():
-        raise VoucherError(VoucherErrorCode.REASON_REQUIRED, VoucherErrorCode.REASON_REQUIRED.value, "reason")
-    return text.strip()

@@ -14,8 +14,8 @@ from models.vouchers import VoucherStanding
 from resolvers.ledger.posting import Posting, post
 from resolvers.loaders.voucher_orders import OrderRow
 from resolvers.programs.acting import ProgramAct, Told, tell
-from resolvers.voucher_orders.approving import must_be_reason
 from resolvers.voucher_orders.finding import must_move, seen_order
+from resolvers.vouchers.finding import reason_of
 from resolvers.vouchers.moving import CANCELLED, VOUCHER, end_codes_and_assignments
 
 PAYMENT = Payment.__table__
@@ -27,7 +27,7 @@ async def cancel(act: ProgramAct, order_id: int, why: str) -> int:
     the same, whoever hears of it gives the money back.
     """
     order = await seen_order(act, order_id)
-    reason = must_be_reason(why)
+    reason = reason_of(why)
     cancelled = await must_move(act, order, UNPAID, VoucherOrderState.CANCELLED, closed_at=act.now, reason=reason)
     await _give_up_payment(act, order_id)
     if cancelled.issued_at is not None:
