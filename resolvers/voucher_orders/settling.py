@@ -60,12 +60,6 @@ async def leave_unknown(act: ProgramAct, order_id: int) -> bool:
     return left is not None
 
 
-async def await_payment_again(act: ProgramAct, order_id: int) -> bool:
-    """A declined order is tried with another card, or nothing is known at the gateway of what was asked."""
-    tried = (State.DECLINED, State.PAYMENT_UNKNOWN)
-    return await move(act, order_id, tried, State.AWAITING_PAYMENT, closed_at=None, reason=None) is not None
-
-
 async def _told_and_posted(act: ProgramAct, keys: CodeKeys | None, order: OrderRow, reference: str | None) -> None:
     """What was issued on approval was owed; what is issued now was paid for before."""
     deed, said = ProgramDeed.ORDER_SETTLED, str(order.total)

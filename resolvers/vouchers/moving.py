@@ -85,30 +85,6 @@ async def _forfeited(act: ProgramAct, voucher_id: int) -> int:
     return int((await act.session.execute(forfeited)).scalar_one())
 
 
-async def end_value(act: ProgramAct, voucher_id: int, ending: Ending, *conditions: ColumnElement[bool]) -> int | None:
-    """Ends a voucher that is LIVE or REVOKED and of which nothing is held: what remains of it expires or is given back.
-
-    Gives what remained; None if it was not so, or the conditions did not hold.
-    """
-    part = VOUCHER.c.expired_minor if ending is EXPIRED else VOUCHER.c.refunded_minor
-    remained = (
-        await act.session.execute(select(VOUCHER.c.remaining_minor).where(of_program(act), VOUCHER.c.id == voucher_id))
-    ).scalar_one()
-    ended = await act.session.execute(
-        update(VOUCHER)
-        .where(of_program(act), VOUCHER.c.id == voucher_id, VOUCHER.c.held_minor == 0)
-        .where(VOUCHER.c.remaining_minor == remained, VOUCHER.c.remaining_minor > 0, *conditions)
-        .where(VOUCHER.c.standing.in_([VoucherStanding.LIVE, VoucherStanding.REVOKED]))
-        .values({part: part + VOUCHER.c.remaining_minor})
-        .values(remaining_minor=0, standing=ending.standing, assignment_id=None, flagged_at=None)
-        .returning(VOUCHER.c.id)
-    )
-    if ended.scalar_one_or_none() is None:
-        return None
-    await end_codes_and_assignments(act, [voucher_id], ending)
-    return int(remained)
-
-
 async def end_codes_and_assignments(act: ProgramAct, voucher_ids: list[int], ending: Ending) -> None:
     """The live code dies, and the assignment that was in force ends; the voucher's own row is the caller's."""
     await end_codes(act, voucher_ids, ending.code)
