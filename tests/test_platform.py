@@ -149,12 +149,14 @@ def test_a_database_url_gets_our_driver(monkeypatch: pytest.MonkeyPatch) -> None
     assert Settings.read().database_url == "postgresql+asyncpg://me:secret@db:5433/x"
 
 
-def test_the_settings_command_lists_every_setting_and_masks_the_password() -> None:
-    url = {"COUNTERSIGN_DATABASE_URL": "postgresql://me:secret@db/x", "COUNTERSIGN_PROT": "80"}
-    said = CliRunner().invoke(app, ["settings"], env=url).output
+def test_the_settings_command_lists_every_setting_and_masks_what_is_secret() -> None:
+    given = {"COUNTERSIGN_DATABASE_URL": "postgresql://me:hunter2@db/x", "COUNTERSIGN_PROT": "80"}
+    given["COUNTERSIGN_STRIPE_SECRET_KEY"] = "sk_live_ours"
+    said = CliRunner().invoke(app, ["settings"], env=given).output
     assert all(f"COUNTERSIGN_{name.upper()} = " in said for name in Settings.model_fields)
     assert "postgresql+asyncpg://me:***@db/x" in said
-    assert "secret" not in said
+    assert "hunter2" not in said
+    assert "sk_live_ours" not in said
     assert "COUNTERSIGN_PROT is set, and is not a setting" in said
 
 

@@ -254,4 +254,3 @@ def _voucher_program(made: Shop) -> dict[str, object]:
         "valid_through": None,
         "created_at": NOON,
     }
-
