@@ -21,9 +21,9 @@ from resolvers.programs.acting import ProgramAct, Told, tell
 from resolvers.voucher_orders.finding import found_order
 from resolvers.voucher_orders.issuing import issue
 from resolvers.vouchers.codes import CodeKeys, must_have
+from resolvers.vouchers.finding import must_be_reference
 
 AGREEMENT = BillingAgreement.__table__
-LONGEST_REFERENCE = 100
 NUMBER_SYMBOLS = 6
 FIRST_STATES = {
     VoucherFunding.CARD: VoucherOrderState.AWAITING_PAYMENT,
@@ -90,14 +90,6 @@ def _must_equal_total(terms: VoucherProgramRow, ordering: Ordering) -> None:
             "Nothing was issued or charged."
         )
         raise VoucherError(VoucherErrorCode.AMOUNT_MUST_EQUAL_TOTAL, said, "amount")
-
-
-def must_be_reference(text: str, *field: str) -> str:
-    """By which something is found in somebody's records."""
-    reference = text.strip()
-    if not 1 <= len(reference) <= LONGEST_REFERENCE or not reference.isprintable():
-        raise VoucherError(VoucherErrorCode.REFERENCE_REQUIRED, VoucherErrorCode.REFERENCE_REQUIRED.value, *field)
-    return reference
 
 
 async def _must_be_agreed(act: ProgramAct, ordering: Ordering) -> None:

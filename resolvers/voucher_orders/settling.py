@@ -10,8 +10,8 @@ from resolvers.loaders.voucher_orders import ORDER, OrderRow
 from resolvers.programs.acting import ProgramAct, Told, tell
 from resolvers.voucher_orders.finding import move, must_move, seen_order
 from resolvers.voucher_orders.issuing import issue
-from resolvers.voucher_orders.ordering import must_be_reference
 from resolvers.vouchers.codes import CodeKeys
+from resolvers.vouchers.finding import must_be_reference
 
 State = VoucherOrderState
 # A charge that succeeded is money that came in, whatever was heard of it before.

@@ -19,6 +19,7 @@ from resolvers.vouchers.moving import ASSIGNMENT, CODE, VOUCHER, of_program
 
 PROGRAM = VoucherProgram.__table__
 LONGEST_PURPOSE = 200
+LONGEST_REFERENCE = 100
 
 
 class FoundVoucher(NamedTuple):
@@ -98,6 +99,14 @@ def reason_of(text: str) -> str:
     if not text.strip():
         raise VoucherError(VoucherErrorCode.REASON_REQUIRED, VoucherErrorCode.REASON_REQUIRED.value, "reason")
     return text.strip()
+
+
+def must_be_reference(text: str, *field: str) -> str:
+    """By which something is found in somebody's records."""
+    reference = text.strip()
+    if not 1 <= len(reference) <= LONGEST_REFERENCE or not reference.isprintable():
+        raise VoucherError(VoucherErrorCode.REFERENCE_REQUIRED, VoucherErrorCode.REFERENCE_REQUIRED.value, *field)
+    return reference
 
 
 def purpose_of(text: str | None) -> str | None:

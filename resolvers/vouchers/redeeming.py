@@ -23,12 +23,11 @@ from resolvers.loaders.learners import LearnerKey
 from resolvers.loaders.voucher_programs import ProductRow, product_of, voucher_program_of
 from resolvers.programs.acting import ProgramAct, Told, once_in_program, tell
 from resolvers.vouchers.codes import CodeKeys
-from resolvers.vouchers.finding import FoundVoucher, find_by_code, must_find, refuse_dead
+from resolvers.vouchers.finding import FoundVoucher, find_by_code, must_be_reference, must_find, refuse_dead
 from resolvers.vouchers.moving import capture
 
 AGREEMENT = BillingAgreement.__table__
 LEARNER = Learner.__table__
-LONGEST_REFERENCE = 100
 DEED = "redeem vouchers at the counter"
 
 
@@ -55,7 +54,7 @@ async def redeem_once(act: ProgramAct, keys: CodeKeys, key: str, asked: Redeemin
 async def redeem(act: ProgramAct, keys: CodeKeys, asked: Redeeming) -> int:
     """The key of the redemption."""
     act.principal.must_run(act.program_id, DEED)
-    reference = _reference_of(asked.reference)
+    reference = must_be_reference(asked.reference, "reference")
     product = await product_of(act.session, act.program_id, asked.product_id, "product")
     found = await _usable(act, keys, asked)
     await _refuse_unfit(act, found, product)
@@ -142,14 +141,6 @@ def _does_not_fit(said: str, at: str = "product") -> DomainError:
 
 def _refusal(code: VoucherErrorCode, said: str, at: str) -> VoucherError:
     return VoucherError(code, said, at)
-
-
-def _reference_of(text: str) -> str:
-    reference = text.strip()
-    if not 1 <= len(reference) <= LONGEST_REFERENCE or not reference.isprintable():
-        code = VoucherErrorCode.REFERENCE_REQUIRED
-        raise VoucherError(code, code.value, "reference")
-    return reference
 
 
 # ----------------------------------------------------------------------------------------------- billed later
