@@ -327,7 +327,6 @@ class VoucherErrorCode(Enum):
     AMOUNT_MUST_EQUAL_TOTAL = "The amount must equal quantity times price, to the cent. Nothing was issued or charged."
     FUNDING_NOT_TAKEN = "This voucher program does not take that way to pay."
     NO_AGREEMENT = "The organization has no agreement with the program to be billed later in that currency."
-    AGREEMENT_EXISTS = "There is an agreement in that currency already. Change its cap, or end it."
     OVER_CAP = "What is unbilled, unpaid and held would be more than the cap. Nothing was redeemed."
     WRONG_STATE = "The order is not in a state in which this can be done."
     IN_USE = "Something of it was redeemed or is held, so this cannot be done."

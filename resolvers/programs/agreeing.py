@@ -19,16 +19,6 @@ OUTSTANDING = TABLE.c.unbilled_minor + TABLE.c.unpaid_minor + TABLE.c.held_minor
 DEED = "agree on billing later"
 
 
-async def agree(act: ProgramAct, organization_id: int, cap: Money, idempotency_key: str | None = None) -> int:
-    """Whatever the organization redeems is billed later; with a key the same request again is done once."""
-    act.principal.must_run(act.program_id, DEED)
-    step = partial(_agree, act, organization_id, cap)
-    given = (organization_id, cap)
-    if idempotency_key is None:
-        return await step()
-    return await once_in_program(act, idempotency_key, "agree", given, step)
-
-
 async def set_cap(act: ProgramAct, organization_id: int, cap: Money, idempotency_key: str) -> int:
     """What is in force from now on: an agreement with this cap, whether there was one before or not."""
     act.principal.must_run(act.program_id, DEED)
@@ -47,9 +37,6 @@ async def _agree(act: ProgramAct, organization_id: int, cap: Money) -> int:
     _must_be_cap(cap)
     if await act.session.scalar(select(Organization.id).where(Organization.id == organization_id)) is None:
         raise NotFound("organization", "organization")
-    if await _current(act, organization_id, cap.currency) is not None:
-        code = VoucherErrorCode.AGREEMENT_EXISTS
-        raise VoucherError(code, code.value, "organization")
     agreement_id = act.keys.take()
     own = {"program_id": act.program_id, "id": agreement_id, "organization_id": organization_id}
     terms = {"currency": cap.currency, "cap_minor": cap.amount_minor, "agreed_at": act.now}
