@@ -86,6 +86,9 @@ class LedgerEntry(Base):
     promotion_id: Mapped[Key | None]
     redemption_id: Mapped[Key | None]
     fee_order_id: Mapped[Key | None]
+    statement_id: Mapped[Key | None]
+    redemption_reversal_id: Mapped[Key | None]
+    fee_refund_id: Mapped[Key | None]
     reverses_id: Mapped[Key | None]
 
     __table_args__ = (
@@ -94,6 +97,11 @@ class LedgerEntry(Base):
         ForeignKeyConstraint(["program_id", "promotion_id"], ["promotion.program_id", "promotion.id"]),
         ForeignKeyConstraint(["program_id", "redemption_id"], ["redemption.program_id", "redemption.id"]),
         ForeignKeyConstraint(["program_id", "fee_order_id"], ["fee_order.program_id", "fee_order.id"]),
+        ForeignKeyConstraint(["program_id", "statement_id"], ["statement.program_id", "statement.id"]),
+        ForeignKeyConstraint(
+            ["program_id", "redemption_reversal_id"], ["redemption_reversal.program_id", "redemption_reversal.id"]
+        ),
+        ForeignKeyConstraint(["program_id", "fee_refund_id"], ["fee_refund.program_id", "fee_refund.id"]),
         ForeignKeyConstraint(["program_id", "reverses_id"], ["ledger_entry.program_id", "ledger_entry.id"]),
         CheckConstraint("amount_minor > 0", name="amount"),
         CheckConstraint("debit <> credit", name="two_accounts"),

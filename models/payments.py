@@ -59,8 +59,10 @@ class Payment(Base):
     __tablename__ = "payment"
     program_id: Mapped[Key] = mapped_column(ForeignKey("program.id"), primary_key=True)
     id: Mapped[Key] = mapped_column(primary_key=True)
-    # What it pays for.
+    # What it pays for: one of these.
     voucher_order_id: Mapped[Key | None]
+    checkout_id: Mapped[Key | None]
+    statement_id: Mapped[Key | None]
     gateway: Mapped[str] = mapped_column(String(40))
     # Ours, sent along; and the gateway's own.
     reference: Mapped[str] = mapped_column(String(60))
@@ -75,10 +77,19 @@ class Payment(Base):
 
     __table_args__ = (
         ForeignKeyConstraint(["program_id", "voucher_order_id"], ["voucher_order.program_id", "voucher_order.id"]),
+        ForeignKeyConstraint(["program_id", "checkout_id"], ["checkout.program_id", "checkout.id"]),
+        ForeignKeyConstraint(["program_id", "statement_id"], ["statement.program_id", "statement.id"]),
+        CheckConstraint(
+            "(voucher_order_id IS NOT NULL AND checkout_id IS NULL AND statement_id IS NULL)"
+            " OR (voucher_order_id IS NULL AND (checkout_id IS NULL) <> (statement_id IS NULL))",
+            name="subject",
+        ),
         UniqueConstraint("program_id", "reference"),
         UniqueConstraint("program_id", "gateway", "gateway_reference"),
         CheckConstraint("amount_minor > 0", name="amount"),
         Index(None, "program_id", "voucher_order_id"),
+        Index(None, "program_id", "checkout_id"),
+        Index(None, "program_id", "statement_id"),
         # Looked up by the worker, of whatever program.
         Index(None, "state", "asked_at"),
     )
@@ -91,6 +102,8 @@ class PaymentRefund(Base):
     program_id: Mapped[Key] = mapped_column(primary_key=True)
     id: Mapped[Key] = mapped_column(primary_key=True)
     payment_id: Mapped[Key]
+    # Of a fee that was given back; None of a payment that came too late, and of vouchers that were given back.
+    fee_refund_id: Mapped[Key | None]
     reference: Mapped[str] = mapped_column(String(60))
     gateway_reference: Mapped[str | None] = mapped_column(String(255))
     amount_minor: Mapped[int] = mapped_column(BigInteger)
@@ -101,6 +114,7 @@ class PaymentRefund(Base):
 
     __table_args__ = (
         ForeignKeyConstraint(["program_id", "payment_id"], ["payment.program_id", "payment.id"]),
+        ForeignKeyConstraint(["program_id", "fee_refund_id"], ["fee_refund.program_id", "fee_refund.id"]),
         UniqueConstraint("program_id", "reference"),
         CheckConstraint("amount_minor > 0", name="amount"),
         Index(None, "program_id", "payment_id"),

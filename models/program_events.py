@@ -22,6 +22,10 @@ class ProgramThing(Enum):
     VOUCHER = "a voucher"
     AGREEMENT = "an agreement to be billed later"
     PROMOTION = "a promotion"
+    COHORT = "a cohort, to whose people vouchers are assigned at once"
+    CART = "a cart, until it was paid"
+    FEE_ORDER = "fees that somebody paid"
+    STATEMENT = "a statement of what was redeemed, to be billed"
 
 
 class ProgramDeed(Enum):

@@ -182,6 +182,8 @@ class VoucherAssignment(Base):
     # Of a responsible party's person; of an e-mail, whoever claimed it.
     person_id: Mapped[Key | None] = mapped_column(ForeignKey("person.id"))
     email: Mapped[str | None] = mapped_column(String(254))
+    # Of a cohort: the assignment of all at once, which can be undone at once.
+    bulk_assignment_id: Mapped[Key | None]
     # What the organization wrote to them.
     message: Mapped[str | None] = mapped_column(Text)
     state: Mapped[AssignmentState] = mapped_column(Spelled(AssignmentState))
@@ -191,6 +193,9 @@ class VoucherAssignment(Base):
 
     __table_args__ = (
         ForeignKeyConstraint(["program_id", "voucher_id"], ["voucher.program_id", "voucher.id"]),
+        ForeignKeyConstraint(
+            ["program_id", "bulk_assignment_id"], ["bulk_assignment.program_id", "bulk_assignment.id"]
+        ),
         CheckConstraint("(kind = 'LEARNER') = (learner_id IS NOT NULL)", name="learner"),
         CheckConstraint("kind <> 'PERSON' OR person_id IS NOT NULL", name="person"),
         CheckConstraint("(kind = 'EMAIL') = (email IS NOT NULL)", name="email"),
@@ -206,5 +211,6 @@ class VoucherAssignment(Base):
         ),
         Index(None, "program_id", "voucher_id", "id"),
         Index(None, "program_id", "organization_id", "learner_id"),
+        Index(None, "program_id", "bulk_assignment_id", "id"),
         Index(None, "program_id", "person_id"),
     )

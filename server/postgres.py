@@ -26,7 +26,10 @@ STOP_SECONDS = 20
 AS_ORDINARY_USER = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
 # For tests: nothing needs to outlive a power cut, so nothing waits for the disk.
 NOT_DURABLE = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
-ALWAYS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "timezone=UTC"]
+# PostgreSQL remembers ten serializable transactions for each of its connections while a long one runs, in whatever
+# database; of those that it has to forget it only knows that they may have been in the way, and so refuses for as long.
+CONNECTIONS = 1_000
+ALWAYS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", f"max_connections={CONNECTIONS}", "timezone=UTC"]
 READY = "ready"
 
 

@@ -34,6 +34,10 @@ PROBLEM_VARIABLE = "COUNTERSIGN_TEST_POSTGRES_PROBLEM"
 EMPTYING = """
 SET session_replication_role = replica;
 DO $$ DECLARE own text; BEGIN
+  IF EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+             AND backend_type = 'client backend' AND state <> 'idle') THEN
+    RAISE EXCEPTION 'the test left a transaction open';
+  END IF;
   FOR own IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
     IF own = ANY ('{%s}'::text[]) THEN EXECUTE format('DELETE FROM %%I', own);
     ELSE EXECUTE format('DROP TABLE %%I CASCADE', own); END IF;

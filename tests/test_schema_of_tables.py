@@ -39,6 +39,7 @@ NO_TENANT = {
     "roster_import": "belongs to whoever runs it; one file may hold several organizations",
     "roster_refusal": "is of an import",
     "signing_key": "signs for all",
+    "account": "is a person's, in whatever organization or program",
 }
 # Keys that lead from a tenant's row to what belongs to none, and how a worker finds what is due anywhere.
 LEADS_OUT = {
@@ -51,6 +52,16 @@ LEADS_OUT = {
     ("payment_refund", ("state", "asked_at")),
     ("fee_order", ("person_id",)),
     ("voucher_assignment", ("person_id",)),
+    ("responsible_party", ("person_id",)),
+    ("responsible_party", ("person_id", "organization_id")),
+    ("cart", ("person_id",)),
+    ("cart", ("state", "changed_at")),
+    ("cart_voucher", ("held_until",)),
+    ("checkout", ("person_id",)),
+    ("checkout", ("state", "started_at")),
+    ("outbox_message", ("due_at",)),
+    ("attempt_count", ("window_at",)),
+    ("cohort_team", ("organization_id", "team_id")),
 }
 # An organization named in a program's row: it is the buyer there, not the tenant.
 OF_REFERENCES = {("organization_id",)}

@@ -53,7 +53,22 @@ def make_append_only_but_erasable(table: str, text: str) -> None:
     when = f"WHEN (NEW.{text} IS NULL OR NEW.{text} <> '{ERASED}')"
     op.execute(trigger.format(table=table, name="change", columns=kept, when=""))
     op.execute(trigger.format(table=table, name="rewording", columns=text, when=when))
-    if on_postgresql:
+    _refuse_deletion(table)
+
+
+def make_append_only_but_counting(table: str, column: str) -> None:
+    """The same, but for one column, a number: it may grow, and never shrink."""
+    kept = ", ".join(c["name"] for c in sa.inspect(op.get_bind()).get_columns(table) if c["name"] != column)
+    on_postgresql = op.get_bind().dialect.name == "postgresql"
+    trigger = ON_POSTGRESQL_OF if on_postgresql else ON_SQLITE_OF
+    op.execute(trigger.format(table=table, name="change", columns=kept, when=""))
+    shrinks = f"WHEN (NEW.{column} < OLD.{column})"
+    op.execute(trigger.format(table=table, name="shrinking", columns=column, when=shrinks))
+    _refuse_deletion(table)
+
+
+def _refuse_deletion(table: str) -> None:
+    if op.get_bind().dialect.name == "postgresql":
         op.execute(ON_POSTGRESQL.format(table=table, acts="DELETE").replace("refuses_change", "refuses_delete", 1))
     else:
         op.execute(ON_SQLITE.format(table=table, act="DELETE"))

@@ -23,6 +23,9 @@ class Posting:
     promotion_id: int | None = None
     redemption_id: int | None = None
     fee_order_id: int | None = None
+    statement_id: int | None = None
+    redemption_reversal_id: int | None = None
+    fee_refund_id: int | None = None
     # Of a reversal: the entry that it reverses, and on which sides that one stands.
     reverses_id: int | None = None
     reversed_sides: Sides | None = None
@@ -56,5 +59,8 @@ def _row(act: ProgramAct, posting: Posting) -> dict[str, object]:
         "promotion_id": posting.promotion_id,
         "redemption_id": posting.redemption_id,
         "fee_order_id": posting.fee_order_id,
+        "statement_id": posting.statement_id,
+        "redemption_reversal_id": posting.redemption_reversal_id,
+        "fee_refund_id": posting.fee_refund_id,
         "reverses_id": posting.reverses_id,
     }
