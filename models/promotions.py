@@ -74,3 +74,19 @@ class PromotionProduct(Base):
         ForeignKeyConstraint(["program_id", "promotion_id"], ["promotion.program_id", "promotion.id"]),
         ForeignKeyConstraint(["program_id", "product_id"], ["product.program_id", "product.id"]),
     )
+
+
+class PromotionPerson(Base):
+    """How often one person has used a promotion, and holds it on carts: what its limit for a person is checked against."""
+
+    __tablename__ = "promotion_person"
+    program_id: Mapped[Key] = mapped_column(primary_key=True)
+    promotion_id: Mapped[Key] = mapped_column(primary_key=True)
+    person_id: Mapped[Key] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    uses: Mapped[int] = mapped_column(Integer)
+    held_uses: Mapped[int] = mapped_column(Integer)
+
+    __table_args__ = (
+        ForeignKeyConstraint(["program_id", "promotion_id"], ["promotion.program_id", "promotion.id"]),
+        CheckConstraint("uses >= 0 AND held_uses >= 0", name="uses"),
+    )

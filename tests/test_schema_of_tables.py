@@ -54,6 +54,7 @@ LEADS_OUT = {
     ("voucher_assignment", ("person_id",)),
     ("responsible_party", ("person_id",)),
     ("responsible_party", ("person_id", "organization_id")),
+    ("promotion_person", ("person_id",)),
     ("cart", ("person_id",)),
     ("cart", ("state", "changed_at")),
     ("cart_voucher", ("held_until",)),

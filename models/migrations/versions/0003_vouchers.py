@@ -461,6 +461,22 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "promotion_person",
+        sa.Column("program_id", sa.BigInteger(), nullable=False),
+        sa.Column("promotion_id", sa.BigInteger(), nullable=False),
+        sa.Column("person_id", sa.BigInteger(), nullable=False),
+        sa.Column("uses", sa.Integer(), nullable=False),
+        sa.Column("held_uses", sa.Integer(), nullable=False),
+        sa.CheckConstraint("uses >= 0 AND held_uses >= 0", name=op.f("ck_promotion_person_uses")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_promotion_person_person_id")),
+        sa.ForeignKeyConstraint(
+            ["program_id", "promotion_id"],
+            ["promotion.program_id", "promotion.id"],
+            name=op.f("fk_promotion_person_program_id_promotion_id"),
+        ),
+        sa.PrimaryKeyConstraint("program_id", "promotion_id", "person_id", name=op.f("pk_promotion_person")),
+    )
+    op.create_table(
         "promotion_product",
         sa.Column("program_id", sa.BigInteger(), nullable=False),
         sa.Column("promotion_id", sa.BigInteger(), nullable=False),
