@@ -77,7 +77,7 @@ class PromotionProduct(Base):
 
 
 class PromotionPerson(Base):
-    """How often one person has used a promotion, and holds it on carts: what its limit for a person is checked against."""
+    """How often one person has used a promotion, and holds it on carts: for its limit a person."""
 
     __tablename__ = "promotion_person"
     program_id: Mapped[Key] = mapped_column(primary_key=True)
