@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Integer, LargeBinary, String, text
 from sqlalchemy import UniqueConstraint as Unique
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -38,6 +38,9 @@ class VoucherInvitation(Base):
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     made_at: Mapped[Moment]
     expires_at: Mapped[Moment]
+    # How often they were reminded of it, and when last: of their assignment, so that another link takes both over.
+    reminders: Mapped[int] = mapped_column(Integer)
+    reminded_at: Mapped[Moment | None]
     ended_at: Mapped[Moment | None]
     end: Mapped[InvitationEnd | None] = mapped_column(Spelled(InvitationEnd))
 

@@ -1247,6 +1247,8 @@ def upgrade() -> None:
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column("made_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("reminders", sa.Integer(), nullable=False),
+        sa.Column("reminded_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.Column("end", sa.String(length=9), nullable=True),
         sa.CheckConstraint('(ended_at IS NULL) = ("end" IS NULL)', name=op.f("ck_voucher_invitation_end")),
