@@ -164,6 +164,8 @@ class HistoryErrorCode(Enum):
     BAD_ID = "This is not an id that this API gave out, or it is the id of another kind of thing."
     NOT_A_WINDOW = "What is known of the learner has changed since you saw this window. Look again."
     ERASED = "This person was erased, and nothing about them is recorded again. Somebody else needs a new external id."
+    START_REQUIRED = "Say from when on: nothing is known yet that could be kept."
+    BAD_NAME = "A name has 1 to 200 printable characters."
 
 
 class HistoryError(DomainError):
@@ -338,8 +340,12 @@ class VoucherErrorCode(Enum):
     NOT_REFUNDABLE = "The voucher program gives nothing back for this, or not any more."
     NO_CODE_KEYS = "The server has no key for codes. Whoever runs it makes one: python3 -m server keys codes."
     CODE_NOT_USABLE = "This code cannot be used."
+    TOO_MANY_ATTEMPTS = "Too many codes that cannot be used were tried. The message says when to try again."
     VOUCHER_DOES_NOT_FIT = "The voucher may not pay for this product."
     VOUCHER_EXCEEDS_DUE = "More was to be taken from the voucher than is due."
+    PROMOTION_FULL = "The promotion is used up."
+    PROMOTION_BUSY = "Others are just using what is left of the promotion. Try again in a moment."
+    PROMOTION_LIMIT_PER_PERSON = "You have used this promotion as often as one person may."
     NOT_LIVE = "The voucher is spent, expired, revoked or given back."
     ALREADY_ASSIGNED = "The voucher is assigned. Reissue it first: then its old code is dead."
     NOT_ASSIGNED = "The voucher is assigned to nobody."
