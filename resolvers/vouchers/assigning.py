@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, exists, insert, select, update
+from sqlalchemy import exists, select
 
 from models.errors import VoucherError, VoucherErrorCode
 from models.learners import Learner
 from models.program_events import ProgramDeed, ProgramThing
-from models.voucher_programs import Transferability
-from models.vouchers import AssigneeKind, AssignmentState, VoucherAssignment
+from models.vouchers import AssigneeKind
 from resolvers.loaders.learners import LearnerKey
 from resolvers.programs.acting import ProgramAct, Told, once_in_program, tell
-from resolvers.vouchers.finding import PROGRAM, FoundVoucher, must_find, must_own, purpose_of, refuse_dead
-from resolvers.vouchers.moving import ASSIGNMENT, VOUCHER, is_usable, of_program
+from resolvers.vouchers.finding import must_own, purpose_of
+from resolvers.vouchers.taking import Assignee, Choice, take
 
 LEARNER = Learner.__table__
 DEED = "assign its vouchers"
@@ -42,12 +41,9 @@ async def assign(act: ProgramAct, asked: Assigning) -> int:
     await _refuse_stranger(act, asked)
     purpose = purpose_of(asked.purpose)
     await _refuse_foreign_learner(act, asked.learner)
-    assignment_id = act.keys.take()
-    if asked.voucher_id is not None:
-        voucher_id = await _take(act, asked.voucher_id, asked.learner, assignment_id, purpose)
-    else:
-        voucher_id = await _take_from_stock(act, asked, assignment_id, purpose)
-    await _write(act, voucher_id, assignment_id, asked.learner)
+    learner = Assignee(kind=AssigneeKind.LEARNER, learner_id=asked.learner.learner_id)
+    chosen = Choice(asked.learner.organization_id, asked.voucher_id, asked.voucher_program_id)
+    voucher_id, _ = await take(act, chosen, learner, purpose)
     # Who it is, is personal data: the event does not name them, the assignment does.
     await tell(act, Told(thing=ProgramThing.VOUCHER, thing_id=voucher_id, deed=ProgramDeed.ASSIGNED, said=purpose))
     return voucher_id
@@ -71,79 +67,3 @@ async def _refuse_foreign_learner(act: ProgramAct, learner: LearnerKey) -> None:
 
 def _not_entitled() -> VoucherError:
     return VoucherError(VoucherErrorCode.NOT_ENTITLED, VoucherErrorCode.NOT_ENTITLED.value, "to", "learner")
-
-
-async def _take(act: ProgramAct, voucher_id: int, learner: LearnerKey, assignment_id: int, purpose: str | None) -> int:
-    if not await _mark(act, voucher_id, learner, assignment_id, purpose):
-        raise _why_not(act, await must_find(act, voucher_id))
-    return voucher_id
-
-
-async def _take_from_stock(act: ProgramAct, asked: Assigning, assignment_id: int, purpose: str | None) -> int:
-    """Of those that are assigned to nobody: the one that expires soonest."""
-    soonest = (
-        select(VOUCHER.c.id)
-        .where(
-            of_program(act),
-            VOUCHER.c.organization_id == asked.learner.organization_id,
-            VOUCHER.c.voucher_program_id == asked.voucher_program_id,
-            is_usable(act.now),
-            VOUCHER.c.assignment_id.is_(None),
-            VOUCHER.c.held_minor == 0,
-            ~_stays_with_another(asked.learner),
-        )
-        .order_by(VOUCHER.c.expires_at, VOUCHER.c.id)
-        .limit(1)
-    )
-    chosen = (await act.session.execute(soonest)).scalar_one_or_none()
-    if chosen is None or not await _mark(act, chosen, asked.learner, assignment_id, purpose):
-        raise VoucherError(VoucherErrorCode.OUT_OF_STOCK, VoucherErrorCode.OUT_OF_STOCK.value, "voucher", "fromStockOf")
-    return int(chosen)
-
-
-async def _mark(act: ProgramAct, voucher_id: int, learner: LearnerKey, assignment_id: int, purpose: str | None) -> bool:
-    """One of many who come at once finds it assigned to nobody. What a cart holds is somebody's already."""
-    marked = await act.session.execute(
-        update(VOUCHER)
-        .where(of_program(act), VOUCHER.c.id == voucher_id, is_usable(act.now))
-        .where(VOUCHER.c.assignment_id.is_(None), VOUCHER.c.held_minor == 0, ~_stays_with_another(learner))
-        .values(assignment_id=assignment_id, flagged_at=None, purpose=purpose or VOUCHER.c.purpose)
-        .returning(VOUCHER.c.id)
-    )
-    return marked.scalar_one_or_none() is not None
-
-
-def _stays_with_another(learner: LearnerKey) -> ColumnElement[bool]:
-    """Whether the terms tie the voucher to whom it was first assigned to, and that is somebody else."""
-    return exists().where(
-        PROGRAM.c.program_id == VOUCHER.c.program_id,
-        PROGRAM.c.id == VOUCHER.c.voucher_program_id,
-        PROGRAM.c.transferability == Transferability.FIRST_ASSIGNEE,
-        ASSIGNMENT.c.program_id == VOUCHER.c.program_id,
-        ASSIGNMENT.c.voucher_id == VOUCHER.c.id,
-        ASSIGNMENT.c.learner_id.is_distinct_from(learner.learner_id),
-    )
-
-
-def _why_not(act: ProgramAct, found: FoundVoucher) -> VoucherError:
-    refuse_dead(act, found)
-    code = VoucherErrorCode.FIRST_ASSIGNEE_ONLY
-    if found.assignment_id is not None:
-        code = VoucherErrorCode.ALREADY_ASSIGNED
-    elif found.held_minor:
-        code = VoucherErrorCode.IN_USE
-    return VoucherError(code, code.value, "voucher")
-
-
-async def _write(act: ProgramAct, voucher_id: int, assignment_id: int, learner: LearnerKey) -> None:
-    row = {
-        "program_id": act.program_id,
-        "id": assignment_id,
-        "voucher_id": voucher_id,
-        "organization_id": learner.organization_id,
-        "kind": AssigneeKind.LEARNER,
-        "learner_id": learner.learner_id,
-        "state": AssignmentState.ACTIVE,
-        "assigned_at": act.now,
-    }
-    await act.session.execute(insert(VoucherAssignment.__table__), row)

@@ -21,7 +21,7 @@ INVITATION = VoucherInvitation.__table__
 RANDOM_BYTES = 24
 PROGRAM_BYTES = 8
 DOMAIN = "invitation:"
-"""Before what is hashed and sealed: no code is ever taken for a link, nor a link for a code, whatever row they are in."""
+"""Before what is hashed and sealed: a code is never taken for a link, nor a link for a code, in whatever row it is."""
 
 
 def new_secret(program_id: int) -> str:
