@@ -21,6 +21,7 @@ class Thing(Enum):
     ADJUSTMENT = "a late correction of what was billed"
     DISPUTE = "a dispute"
     EVIDENCE_PACK = "an evidence pack"
+    PERSON = "somebody the organization is, or was, responsible party for"
 
 
 class Deed(Enum):
@@ -50,6 +51,7 @@ class Deed(Enum):
     DISPUTE_RESOLVED = "a dispute was resolved"
     PACK_BUILT = "an evidence pack was built"
     ERASED = "personal data was erased"
+    RESPONSIBILITY_SET = "it was said from when to when the organization may pay for somebody"
 
 
 class Event(Base):

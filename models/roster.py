@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import Enum
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, ForeignKeyConstraint, Index, String, Text, text
+from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, ForeignKeyConstraint, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, Moment, SortText, Spelled
@@ -122,6 +123,22 @@ class StagedLine(Base):
     from_earliest: Mapped[Moment]
     from_latest: Mapped[Moment]
     to_at: Mapped[Moment]
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class StagedCertification(Base):
+    """A certification that a staged line names, until its organization is folded. Apart from the line, so that files
+    that name none pay nothing for it."""
+
+    __tablename__ = "staged_certification"
+    organization_id: Mapped[Key] = mapped_column(primary_key=True)
+    import_id: Mapped[Key] = mapped_column(primary_key=True)
+    line: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    name_key: Mapped[SortText] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    # The last day on which it is valid; None if it never expires.
+    expires_on: Mapped[dt.date | None] = mapped_column(Date)
 
     __table_args__ = ({"sqlite_with_rowid": False},)
 

@@ -36,6 +36,19 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_program_name_key"), ["name_key"], unique=False)
 
     op.create_table(
+        "staged_certification",
+        sa.Column("organization_id", sa.BigInteger(), nullable=False),
+        sa.Column("import_id", sa.BigInteger(), nullable=False),
+        sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.Column("name_key", sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("expires_on", sa.Date(), nullable=True),
+        sa.PrimaryKeyConstraint(
+            "organization_id", "import_id", "line", "name_key", name=op.f("pk_staged_certification")
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "account",
         sa.Column("person_id", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
@@ -70,6 +83,7 @@ def upgrade() -> None:
         sa.Column("unbilled_minor", sa.BigInteger(), nullable=False),
         sa.Column("unpaid_minor", sa.BigInteger(), nullable=False),
         sa.Column("held_minor", sa.BigInteger(), nullable=False),
+        sa.Column("closed_until", sa.BigInteger(), nullable=False),
         sa.Column("agreed_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
@@ -81,16 +95,13 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["program_id"], ["program.id"], name=op.f("fk_billing_agreement_program_id")),
         sa.PrimaryKeyConstraint("program_id", "id", name=op.f("pk_billing_agreement")),
+        sa.UniqueConstraint(
+            "program_id",
+            "organization_id",
+            "currency",
+            name=op.f("uq_billing_agreement_program_id_organization_id_currency"),
+        ),
     )
-    with op.batch_alter_table("billing_agreement", schema=None) as batch_op:
-        batch_op.create_index(
-            "uq_billing_agreement_current",
-            ["program_id", "organization_id", "currency"],
-            unique=True,
-            sqlite_where=sa.text("ended_at IS NULL"),
-            postgresql_where=sa.text("ended_at IS NULL"),
-        )
-
     op.create_table(
         "cart",
         sa.Column("program_id", sa.BigInteger(), nullable=False),
@@ -429,6 +440,7 @@ def upgrade() -> None:
         sa.Column("defined_at", sa.BigInteger(), nullable=False),
         sa.Column("standing_from", sa.BigInteger(), nullable=True),
         sa.Column("stopped_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_run_on", sa.Date(), nullable=True),
         sa.CheckConstraint("(activity IS NULL) = (activity_from IS NULL)", name=op.f("ck_cohort_activity")),
         sa.CheckConstraint(
             "expires_within_months IS NULL OR (earliest_expiry IS NULL AND latest_expiry IS NULL)",
@@ -603,6 +615,13 @@ def upgrade() -> None:
             ["program_id", "state", "ordered_at", "id"],
             unique=False,
         )
+        batch_op.create_index(
+            "uq_voucher_order_budget",
+            ["program_id", "promotion_id"],
+            unique=True,
+            sqlite_where=sa.text("promotion_id IS NOT NULL AND state NOT IN ('DECLINED', 'REJECTED', 'CANCELLED')"),
+            postgresql_where=sa.text("promotion_id IS NOT NULL AND state NOT IN ('DECLINED', 'REJECTED', 'CANCELLED')"),
+        )
 
     op.create_table(
         "voucher_program_product",
@@ -632,6 +651,7 @@ def upgrade() -> None:
         sa.Column("cohort_id", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("fingerprints", sa.LargeBinary(), nullable=False),
         sa.Column("as_of", sa.Date(), nullable=False),
         sa.Column("eligible", sa.Integer(), nullable=False),
         sa.Column("skipped", sa.Integer(), nullable=False),
