@@ -71,6 +71,15 @@ class VoucherOrder(Base):
         CheckConstraint("(voucher_program_id IS NULL) <> (promotion_id IS NULL)", name="subject"),
         CheckConstraint(f"quantity BETWEEN 1 AND {MOST_VOUCHERS} AND unit_price_minor > 0", name="amount"),
         CheckConstraint("promotion_id IS NULL OR quantity = 1", name="budget"),
+        # A budget is bought once: an order that came to nothing makes room for another.
+        Index(
+            "uq_voucher_order_budget",
+            "program_id",
+            "promotion_id",
+            unique=True,
+            sqlite_where=text("promotion_id IS NOT NULL AND state NOT IN ('DECLINED', 'REJECTED', 'CANCELLED')"),
+            postgresql_where=text("promotion_id IS NOT NULL AND state NOT IN ('DECLINED', 'REJECTED', 'CANCELLED')"),
+        ),
         # Settled is paid in full, and nothing else is paid at all.
         CheckConstraint(
             "paid_minor = CASE WHEN state = 'SETTLED' THEN quantity * unit_price_minor ELSE 0 END", name="paid"
@@ -83,7 +92,8 @@ class VoucherOrder(Base):
 
 
 class BillingAgreement(Base):
-    """An organization may use vouchers of a program now and be billed later, up to a cap, in one currency."""
+    """An organization may use vouchers of a program now and be billed later, up to a cap, in one currency. There is
+    one of each; it may end, and be in force again."""
 
     __tablename__ = "billing_agreement"
     program_id: Mapped[Key] = mapped_column(ForeignKey("program.id"), primary_key=True)
@@ -95,6 +105,8 @@ class BillingAgreement(Base):
     unbilled_minor: Mapped[int] = mapped_column(BigInteger)
     unpaid_minor: Mapped[int] = mapped_column(BigInteger)
     held_minor: Mapped[int] = mapped_column(BigInteger)
+    # Statements up to here are closed: what is redeemed from now on counts at this moment or later.
+    closed_until: Mapped[Moment]
     agreed_at: Mapped[Moment]
     ended_at: Mapped[Moment | None]
 
@@ -102,13 +114,5 @@ class BillingAgreement(Base):
         # A reversal after a statement's close is credited on the next, so what is unbilled may be negative.
         CheckConstraint("unpaid_minor >= 0 AND held_minor >= 0", name="parts"),
         CheckConstraint("unbilled_minor + unpaid_minor + held_minor <= cap_minor", name="cap"),
-        Index(
-            "uq_billing_agreement_current",
-            "program_id",
-            "organization_id",
-            "currency",
-            unique=True,
-            sqlite_where=text("ended_at IS NULL"),
-            postgresql_where=text("ended_at IS NULL"),
-        ),
+        Unique("program_id", "organization_id", "currency"),
     )

@@ -247,13 +247,14 @@ async def test_a_cap_never_falls_below_what_is_owed_and_only_both_sides_see_the_
     assert theirs.data["organization"]["billingAgreements"] == [{"id": made["id"]}]
 
     assert (await own.do(end, id=made["id"]))["endedAt"] is not None
-    anew = await own.do(agree, **between, cap="5", key="f")
-    assert anew["id"] != made["id"]
+    anew = await own.do(agree, **between, cap="700", key="f")
+    assert (anew["id"], anew["endedAt"]) == (made["id"], None)
     deeds: list[Deed] = [
         ("AGREED", None, "up to USD 1,000.00"),
         ("CAP_CHANGED", "up to USD 1,000.00", "up to USD 600.00"),
     ]
-    deeds += [("AGREEMENT_ENDED", None, None), ("AGREED", None, "up to USD 5.00")]
+    deeds += [("AGREEMENT_ENDED", None, None), ("AGREED", None, "in force again")]
+    deeds.append(("CAP_CHANGED", "up to USD 600.00", "up to USD 700.00"))
     assert await own.told() == Counter([NURSES, *deeds])
 
 

@@ -177,7 +177,8 @@ class Shop:
             key = act.keys.take()
             about = {"program_id": self.program_id, "id": key, "organization_id": self.tenant.id, "currency": "USD"}
             parts = {"cap_minor": cap_minor, "unbilled_minor": 0, "unpaid_minor": 0, "held_minor": 0}
-            await act.session.execute(insert(BillingAgreement.__table__), {**about, **parts, "agreed_at": act.now})
+            since = {"closed_until": act.now, "agreed_at": act.now}
+            await act.session.execute(insert(BillingAgreement.__table__), {**about, **parts, **since})
             return key
 
         made: int = await self.act(step)

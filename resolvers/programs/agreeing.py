@@ -30,6 +30,7 @@ async def _set_cap(act: ProgramAct, organization_id: int, cap: Money) -> int:
     current = await _current(act, organization_id, cap.currency)
     if current is None:
         return await _agree(act, organization_id, cap)
+    await _resume(act, current)
     return await change_cap(act, current, cap)
 
 
@@ -40,10 +41,22 @@ async def _agree(act: ProgramAct, organization_id: int, cap: Money) -> int:
     agreement_id = act.keys.take()
     own = {"program_id": act.program_id, "id": agreement_id, "organization_id": organization_id}
     terms = {"currency": cap.currency, "cap_minor": cap.amount_minor, "agreed_at": act.now}
-    nothing_yet = {"unbilled_minor": 0, "unpaid_minor": 0, "held_minor": 0}
+    nothing_yet = {"unbilled_minor": 0, "unpaid_minor": 0, "held_minor": 0, "closed_until": act.now}
     await add_unique(act.session, insert(TABLE).values(own | terms | nothing_yet))
     await _tell(act, agreement_id, ProgramDeed.AGREED, after=f"up to {cap}")
     return agreement_id
+
+
+async def _resume(act: ProgramAct, agreement_id: int) -> None:
+    """What was ended is in force again; what is still owed is owed as before."""
+    resumed = (
+        update(TABLE)
+        .where(TABLE.c.program_id == act.program_id, TABLE.c.id == agreement_id, TABLE.c.ended_at.is_not(None))
+        .values(ended_at=None)
+        .returning(TABLE.c.id)
+    )
+    if (await act.session.execute(resumed)).one_or_none():
+        await _tell(act, agreement_id, ProgramDeed.AGREED, after="in force again")
 
 
 async def change_cap(act: ProgramAct, agreement_id: int, cap: Money) -> int:
@@ -82,9 +95,9 @@ async def end_agreement(act: ProgramAct, agreement_id: int) -> int:
 
 
 async def _current(act: ProgramAct, organization_id: int, currency: str) -> int | None:
-    """The agreement in force in that currency."""
+    """The agreement in that currency, in force or not."""
     whose = (TABLE.c.program_id == act.program_id) & (TABLE.c.organization_id == organization_id)
-    current = select(TABLE.c.id).where(whose, TABLE.c.currency == currency, TABLE.c.ended_at.is_(None))
+    current = select(TABLE.c.id).where(whose, TABLE.c.currency == currency)
     found: int | None = (await act.session.execute(current)).scalar_one_or_none()
     return found
 

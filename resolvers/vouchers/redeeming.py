@@ -6,7 +6,9 @@ clear that whoever has it may use it.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy import insert, select, update
 
@@ -60,9 +62,8 @@ async def redeem(act: ProgramAct, keys: CodeKeys, asked: Redeeming) -> int:
     await _refuse_unfit(act, found, product)
     _refuse_other_amount(product.price, asked.amount)
     forfeited = await _capture(act, found, product.price, asked)
-    if found.billed_later:
-        await _owe(act, found.organization_id, product.price)
-    redemption_id = await _write(act, found, product, reference, asked.learner)
+    account = await _owe(act, found.organization_id, product.price) if found.billed_later else None
+    redemption_id = await _write(act, found, product, reference, asked.learner, account)
     await _post(act, found, redemption_id, product.price, forfeited)
     await tell(act, _told(found, product, forfeited))
     return redemption_id
@@ -146,7 +147,14 @@ def _refusal(code: VoucherErrorCode, said: str, at: str) -> VoucherError:
 # ----------------------------------------------------------------------------------------------- billed later
 
 
-async def _owe(act: ProgramAct, organization_id: int, amount: Money) -> None:
+class OnAccount(NamedTuple):
+    """Under which agreement it is billed, and at which moment it counts: never in a month that is closed."""
+
+    agreement_id: int
+    counts_at: dt.datetime
+
+
+async def _owe(act: ProgramAct, organization_id: int, amount: Money) -> OnAccount:
     """The organization owes so much more, and never more than its cap: one statement looks and adds."""
     minor = amount.amount_minor
     owed = AGREEMENT.c.unbilled_minor + AGREEMENT.c.unpaid_minor + AGREEMENT.c.held_minor
@@ -160,11 +168,13 @@ async def _owe(act: ProgramAct, organization_id: int, amount: Money) -> None:
         update(AGREEMENT)
         .where(in_force, owed + minor <= AGREEMENT.c.cap_minor)
         .values(unbilled_minor=AGREEMENT.c.unbilled_minor + minor)
-        .returning(AGREEMENT.c.id)
+        .returning(AGREEMENT.c.id, AGREEMENT.c.closed_until)
     )
-    if added.scalar_one_or_none() is None:
+    account = added.one_or_none()
+    if account is None:
         row = (await act.session.execute(select(owed, AGREEMENT.c.cap_minor).where(in_force))).one_or_none()
         raise _over_cap(amount, *map(int, row)) if row else _no_agreement()
+    return OnAccount(account.id, max(act.now, account.closed_until))
 
 
 def _over_cap(amount: Money, owed_minor: int, cap_minor: int) -> VoucherError:
@@ -182,7 +192,12 @@ def _no_agreement() -> VoucherError:
 
 
 async def _write(
-    act: ProgramAct, found: FoundVoucher, product: ProductRow, reference: str, learner: LearnerKey | None
+    act: ProgramAct,
+    found: FoundVoucher,
+    product: ProductRow,
+    reference: str,
+    learner: LearnerKey | None,
+    account: OnAccount | None,
 ) -> int:
     fee_order_id, redemption_id = act.keys.take(), act.keys.take()
     about = {"program_id": act.program_id, "currency": product.currency}
@@ -207,9 +222,10 @@ async def _write(
         "line_number": 1,
         "voucher_id": found.voucher_id,
         "organization_id": found.organization_id,
+        "billing_agreement_id": account and account.agreement_id,
         "assignment_id": found.assignment_id,
         "amount_minor": product.price_minor,
-        "redeemed_at": act.now,
+        "redeemed_at": account.counts_at if account else act.now,
     }
     await act.session.execute(insert(Redemption.__table__), {**about, **redemption})
     return redemption_id
