@@ -1,0 +1,67 @@
+"""Finding a promotion by the code that somebody typed, or for who may see its numbers; and saying why it is no use."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import NamedTuple
+
+from sqlalchemy import select
+
+from models.errors import NotFound, VoucherError, VoucherErrorCode
+from models.promotions import Held, Promotion, PromotionState
+from resolvers.loaders.promotions import PromotionRow, promotion_of
+from resolvers.programs.acting import ProgramAct
+
+PROMOTION = Promotion.__table__
+REFUSALS = {
+    Held.FULL: VoucherErrorCode.PROMOTION_FULL,
+    Held.FULL_BY_HOLDS: VoucherErrorCode.PROMOTION_BUSY,
+    Held.PERSON_LIMIT: VoucherErrorCode.PROMOTION_LIMIT_PER_PERSON,
+    Held.NOT_USABLE: VoucherErrorCode.CODE_NOT_USABLE,
+}
+
+
+class FoundPromotion(NamedTuple):
+    """As it is in this transaction."""
+
+    row: PromotionRow
+    now: dt.datetime
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a hold may be tried: one that is full says so itself."""
+        return self.row.state(self.now) in (PromotionState.USABLE, PromotionState.FULL) and self._has_begun
+
+    @property
+    def _has_begun(self) -> bool:
+        return self.row.usable_from <= self.now
+
+
+def normalized_code(typed: str) -> str:
+    """As it is kept: however it was typed, in capitals and without spaces around it."""
+    return typed.strip().upper()
+
+
+async def find_promotion_by_code(act: ProgramAct, code: str) -> FoundPromotion | None:
+    """In whatever state it is; None if the program has no such promotion."""
+    found = select(PROMOTION.c.id).where(
+        PROMOTION.c.program_id == act.program_id, PROMOTION.c.code == normalized_code(code)
+    )
+    promotion_id = (await act.session.execute(found)).scalar_one_or_none()
+    if promotion_id is None:
+        return None
+    return FoundPromotion(await promotion_of(act.session, act.program_id, promotion_id), act.now)
+
+
+async def seen_promotion(act: ProgramAct, promotion_id: int) -> PromotionRow:
+    """For who runs the program, and for the organization that pays for it; not found for anybody else."""
+    row = await promotion_of(act.session, act.program_id, promotion_id)
+    if not (act.principal.runs(act.program_id) or act.principal.may_see(row.organization_id)):
+        raise NotFound("promotion", "promotion")
+    return row
+
+
+def not_held(held: Held, *field: str) -> VoucherError:
+    """The refusal of a hold that did not come about."""
+    code = REFUSALS[held]
+    return VoucherError(code, code.value, *field)

@@ -1,0 +1,204 @@
+"""A promotion's uses and budget move by conditional updates whose row counts are checked, as a voucher's value does.
+
+A use is held for a cart and then captured, or released. The person's row is changed before the promotion's, always: the
+promotion's is the one that a crowd waits for, and so it is held for the shortest time.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, and_, case, insert, or_, select, update
+
+from models.promotions import Held, Promotion, PromotionPerson
+from resolvers.programs.acting import ProgramAct, add_unique
+
+PROMOTION = Promotion.__table__
+PERSON = PromotionPerson.__table__
+FREE_MINOR = PROMOTION.c.remaining_minor - PROMOTION.c.held_minor
+
+
+async def hold(act: ProgramAct, promotion_id: int, person_id: int, amount_minor: int) -> Held:
+    """Holds one use, and so much of the budget. What is not held leaves nothing changed.
+
+    A promotion of which nothing is left gives nothing, so of no amount it says that it is full.
+    """
+    if not await _count_held(act, promotion_id, person_id):
+        refused = await _why_not(act, promotion_id, amount_minor)
+        return Held.PERSON_LIMIT if refused is Held.HELD else refused
+    held = await act.session.execute(
+        update(PROMOTION)
+        .where(_own(act, promotion_id), _is_usable(act), _has_use_left(), FREE_MINOR >= max(amount_minor, 1))
+        .values(held_uses=PROMOTION.c.held_uses + 1, held_minor=PROMOTION.c.held_minor + amount_minor)
+        .returning(PROMOTION.c.id)
+    )
+    if held.scalar_one_or_none() is not None:
+        return Held.HELD
+    await _uncount_held(act, promotion_id, person_id)
+    return await _why_not(act, promotion_id, amount_minor)
+
+
+async def release(act: ProgramAct, promotion_id: int, person_id: int, amount_minor: int) -> None:
+    """Lets go of what one `hold` has held. Whoever calls it has ended the cart's own row of it, so it comes once."""
+    await _uncount_held(act, promotion_id, person_id)
+    released = await act.session.execute(
+        update(PROMOTION)
+        .where(_own(act, promotion_id), PROMOTION.c.held_uses > 0, PROMOTION.c.held_minor >= amount_minor)
+        .values(held_uses=PROMOTION.c.held_uses - 1, held_minor=PROMOTION.c.held_minor - amount_minor)
+        .returning(PROMOTION.c.id)
+    )
+    if released.scalar_one_or_none() is None:
+        raise NotHeld(promotion_id)
+
+
+async def capture(act: ProgramAct, promotion_id: int, person_id: int, amount_minor: int) -> bool:
+    """Turns a held use into a use, and what it holds into what was taken; False if nothing is held so.
+
+    What was held while the promotion could be used pays, even if it was stopped or ended since.
+    """
+    person = await act.session.execute(
+        update(PERSON)
+        .where(_of_person(act, promotion_id, person_id), PERSON.c.held_uses > 0)
+        .values(uses=PERSON.c.uses + 1, held_uses=PERSON.c.held_uses - 1)
+        .returning(PERSON.c.person_id)
+    )
+    if person.scalar_one_or_none() is None:
+        return False
+    taken = await act.session.execute(
+        update(PROMOTION)
+        .where(_own(act, promotion_id), PROMOTION.c.held_uses > 0, PROMOTION.c.held_minor >= amount_minor)
+        .values(
+            uses=PROMOTION.c.uses + 1,
+            held_uses=PROMOTION.c.held_uses - 1,
+            held_minor=PROMOTION.c.held_minor - amount_minor,
+            remaining_minor=PROMOTION.c.remaining_minor - amount_minor,
+            captured_minor=PROMOTION.c.captured_minor + amount_minor,
+        )
+        .returning(PROMOTION.c.id)
+    )
+    if taken.scalar_one_or_none() is None:
+        raise NotHeld(promotion_id)
+    return True
+
+
+async def restore(act: ProgramAct, promotion_id: int, person_id: int, amount_minor: int, whole_use: bool) -> int:
+    """Takes back so much of what was captured: how much of it is in the budget again.
+
+    That is all of it until the last day has passed, also of a promotion that was stopped, whose budget can be given
+    back; afterwards it is nothing, counted as expired here, and whoever reverses posts that to breakage. `whole_use`
+    gives the use back as well: all that it took was reversed by now.
+    """
+    uses = 1 if whole_use else 0
+    if whole_use:
+        await _give_use_back(act, promotion_id, person_id)
+    can_be_used = PROMOTION.c.usable_until > act.now
+    restored = await act.session.execute(
+        update(PROMOTION)
+        .where(_own(act, promotion_id), PROMOTION.c.uses >= uses)
+        .where(PROMOTION.c.captured_minor - PROMOTION.c.reversed_minor >= amount_minor)
+        .values(
+            uses=PROMOTION.c.uses - uses,
+            reversed_minor=PROMOTION.c.reversed_minor + amount_minor,
+            remaining_minor=PROMOTION.c.remaining_minor + case((can_be_used, amount_minor), else_=0),
+            expired_minor=PROMOTION.c.expired_minor + case((can_be_used, 0), else_=amount_minor),
+        )
+        .returning(PROMOTION.c.usable_until)
+    )
+    until = restored.scalar_one_or_none()
+    if until is None:
+        raise NotHeld(promotion_id)
+    return amount_minor if until > act.now else 0
+
+
+class NotHeld(RuntimeError):
+    """Somebody lets go of what they do not hold, or gives back what was not taken: the caller is wrong."""
+
+
+# ------------------------------------------------------------------------------------------------ the person
+
+
+async def _count_held(act: ProgramAct, promotion_id: int, person_id: int) -> bool:
+    """One more use that the person holds; False if that were more than one person may."""
+    most = select(PROMOTION.c.most_uses_a_person).where(_own(act, promotion_id)).scalar_subquery()
+    counted = await act.session.execute(
+        update(PERSON)
+        .where(_of_person(act, promotion_id, person_id))
+        .where(or_(most.is_(None), PERSON.c.uses + PERSON.c.held_uses < most))
+        .values(held_uses=PERSON.c.held_uses + 1)
+        .returning(PERSON.c.person_id)
+    )
+    if counted.scalar_one_or_none() is not None:
+        return True
+    known = select(PERSON.c.person_id).where(_of_person(act, promotion_id, person_id))
+    if (await act.session.execute(known)).first():
+        return False
+    # A limit is at least one. Of two at once the second is run again, and counts in the row of the first.
+    own = {"program_id": act.program_id, "promotion_id": promotion_id, "person_id": person_id}
+    await add_unique(act.session, insert(PERSON).values({**own, "uses": 0, "held_uses": 1}))
+    return True
+
+
+async def _uncount_held(act: ProgramAct, promotion_id: int, person_id: int) -> None:
+    uncounted = await act.session.execute(
+        update(PERSON)
+        .where(_of_person(act, promotion_id, person_id), PERSON.c.held_uses > 0)
+        .values(held_uses=PERSON.c.held_uses - 1)
+        .returning(PERSON.c.person_id)
+    )
+    if uncounted.scalar_one_or_none() is None:
+        raise NotHeld(promotion_id)
+
+
+async def _give_use_back(act: ProgramAct, promotion_id: int, person_id: int) -> None:
+    given_back = await act.session.execute(
+        update(PERSON)
+        .where(_of_person(act, promotion_id, person_id), PERSON.c.uses > 0)
+        .values(uses=PERSON.c.uses - 1)
+        .returning(PERSON.c.person_id)
+    )
+    if given_back.scalar_one_or_none() is None:
+        raise NotHeld(promotion_id)
+
+
+# ----------------------------------------------------------------------------------------------- conditions
+
+
+def _own(act: ProgramAct, promotion_id: int) -> ColumnElement[bool]:
+    return and_(PROMOTION.c.program_id == act.program_id, PROMOTION.c.id == promotion_id)
+
+
+def _of_person(act: ProgramAct, promotion_id: int, person_id: int) -> ColumnElement[bool]:
+    return and_(
+        PERSON.c.program_id == act.program_id, PERSON.c.promotion_id == promotion_id, PERSON.c.person_id == person_id
+    )
+
+
+def _is_usable(act: ProgramAct) -> ColumnElement[bool]:
+    return and_(
+        PROMOTION.c.funded_at.is_not(None),
+        PROMOTION.c.stopped_at.is_(None),
+        PROMOTION.c.usable_from <= act.now,
+        PROMOTION.c.usable_until > act.now,
+    )
+
+
+def _has_use_left() -> ColumnElement[bool]:
+    uses = PROMOTION.c.uses + PROMOTION.c.held_uses
+    return or_(PROMOTION.c.most_uses.is_(None), uses < PROMOTION.c.most_uses)
+
+
+async def _why_not(act: ProgramAct, promotion_id: int, amount_minor: int) -> Held:
+    """HELD if nothing of the promotion itself is in the way."""
+    needed = max(amount_minor, 1)
+    used_up = or_(PROMOTION.c.remaining_minor < needed, PROMOTION.c.uses >= PROMOTION.c.most_uses)
+    by_holds = or_(FREE_MINOR < needed, ~_has_use_left())
+    found = await act.session.execute(
+        select(
+            case(
+                (~_is_usable(act), Held.NOT_USABLE.name),
+                (used_up, Held.FULL.name),
+                (by_holds, Held.FULL_BY_HOLDS.name),
+                else_=Held.HELD.name,
+            )
+        ).where(_own(act, promotion_id))
+    )
+    name = found.scalar_one_or_none()
+    return Held[name] if name else Held.NOT_USABLE
