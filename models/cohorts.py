@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     String,
     UniqueConstraint,
 )
@@ -55,6 +56,8 @@ class Cohort(Base):
     # Since when it assigns by itself, and since when no more; never before a dry run was seen.
     standing_from: Mapped[Moment | None]
     stopped_at: Mapped[Moment | None]
+    # The local day on which it last assigned by itself, or found nobody to assign to.
+    last_run_on: Mapped[dt.date | None] = mapped_column(Date)
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -98,6 +101,18 @@ class CohortDepartment(Base):
     __table_args__ = (ForeignKeyConstraint(["program_id", "cohort_id"], ["cohort.program_id", "cohort.id"]),)
 
 
+class Verdict(Enum):
+    """Whether somebody who belongs to a cohort is given a voucher, and if not, why; the first that holds."""
+
+    ELIGIBLE = "they are given a voucher"
+    ERASED = "their personal data was erased"
+    NOT_IN_ORGANIZATION = "they have left the organization"
+    EXCLUDED = "it is a test or staff account, which is excluded from billing now"
+    UNCERTAIN = "dates were lost, and they may not belong to it: assign to them one by one"
+    HAS_VOUCHER = "they have a live voucher of the same voucher program"
+    ALREADY_GIVEN = "the standing cohort gave them one since they came to belong to it"
+
+
 class BulkState(Enum):
     PREVIEWED = "it was shown what would be assigned to whom; nothing is"
     COMMITTED = "exactly that was assigned"
@@ -115,6 +130,8 @@ class BulkAssignment(Base):
     state: Mapped[BulkState] = mapped_column(Spelled(BulkState, 20))
     # SHA-256 of the people and of the attributes by which they were chosen: what is committed must have the same.
     digest: Mapped[str] = mapped_column(String(64))
+    # A short fingerprint of each of the people, by which it is told who came, who went and who changed since.
+    fingerprints: Mapped[bytes] = mapped_column(LargeBinary)
     # The day in the organization's zone as of which it was asked.
     as_of: Mapped[dt.date] = mapped_column(Date)
     eligible: Mapped[int] = mapped_column(Integer)
