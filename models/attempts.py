@@ -1,13 +1,19 @@
-"""Attempts to use a code, counted, so that nobody can try many: whatever aliases, lists or connections they use."""
+"""Attempts to use a code, counted, so that nobody can try many: whatever aliases, lists or connections they use.
+
+They are counted in windows of a quarter of an hour that begin with the hour, the same for everybody, so that the
+moment to try again tells nothing about who or what was counted.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import Enum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, Moment, Spelled
+from models.interval import BEGINNING
 
 
 class AttemptBy(Enum):
@@ -16,6 +22,28 @@ class AttemptBy(Enum):
     ACTOR = "one account"
     ADDRESS = "one network address"
     TARGET = "one code, whoever tries it"
+
+
+WINDOW = dt.timedelta(minutes=15)
+
+# Of somebody who types one in, a few are slips of the finger. With 80 random bits in a code, a million live codes and
+# 40 tries an hour, a guess succeeds once in some billions of years.
+MOST = {
+    AttemptBy.ACTOR: 10,
+    # Many people may share the address of an office.
+    AttemptBy.ADDRESS: 50,
+    # Whoever knows a dead code may tell it to others; a live one is not shut to its owner by two people's slips.
+    AttemptBy.TARGET: 20,
+}
+
+# A program's counter and a partner's portal serve many people in a quarter of an hour, all through one account and
+# one address.
+MOST_SERVING_OTHERS = MOST | {AttemptBy.ACTOR: 100, AttemptBy.ADDRESS: 200}
+
+
+def window_of(now: dt.datetime) -> dt.datetime:
+    """When the window began in which this moment lies."""
+    return now - (now - BEGINNING) % WINDOW
 
 
 class AttemptCount(Base):

@@ -1,4 +1,4 @@
-"""Passing many keys to one statement, and taking the first rows of each: the only place with SQL of one dialect.
+"""Passing many keys to one statement, the first rows of each, and counting: the only place with SQL of one dialect.
 
 Keys travel as one JSON text, so that the statement, and with it its plan and the driver's prepared form, is the same
 for one key and for a thousand, and no limit on the number of variables is met.
@@ -10,9 +10,23 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, ColumnElement, Date, Select, bindparam, func, literal_column, select, true
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Date,
+    Select,
+    Table,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.expression import CTE
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Text, TypeEngine
@@ -115,3 +129,20 @@ def _position_on_sqlite(position: position_in, compiler: SQLCompiler, **options:
 @compiles(position_in, "postgresql")
 def _position_on_postgresql(position: position_in, compiler: SQLCompiler, **options: Any) -> str:
     return f"strpos({compiler.process(position.clauses, **options)})"
+
+
+def counting(dialect: str, table: Table, column: str, most: BindParameter[int]) -> ReturningInsert[Any]:
+    """Counts one up in a row of its own, which is made where there is none; returns nothing if that were too many.
+
+    Of any number of callers at once no more get through than `most`: each waits for the row.
+    """
+    added = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    count = table.c[column]
+    keys = [key.name for key in table.primary_key]
+    row = {name: bindparam(name, type_=table.c[name].type) for name in keys}
+    counted: ReturningInsert[Any] = (
+        added.values({**row, column: 1})
+        .on_conflict_do_update(index_elements=keys, set_={column: count + 1}, where=count < most)
+        .returning(count)
+    )
+    return counted

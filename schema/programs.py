@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import strawberry
@@ -21,6 +22,7 @@ from resolvers.loaders.voucher_programs import (
 )
 from resolvers.programs.acting import ProgramAct, begin_act
 from resolvers.programs.defining import NewProgram, create_program
+from resolvers.vouchers.attempting import limited
 from schema.context import Info
 from schema.fields import INPUT, field, given, mutation
 from schema.ids import decode_id, encode_id
@@ -191,6 +193,13 @@ async def acted(info: Info, program_id: int, step: Callable[[ProgramAct], Awaita
         return await step(await begin_act(session, context.principal, context.now, program_id))
 
     return await context.write(run)
+
+
+async def tried(info: Info, program_id: int, code: str, step: Callable[[ProgramAct], Awaitable[T]]) -> T:
+    """The same of a step that tries a code, as it was typed: not too many may fail."""
+    context = info.context
+    limit = partial(limited, context.run, context.principal, context.now, program_id, code)
+    return await limit(lambda: acted(info, program_id, step))
 
 
 @strawberry.type

@@ -25,7 +25,7 @@ from schema.context import Info
 from schema.fields import INPUT, given, mutation
 from schema.ids import decode_id
 from schema.money import MoneyInput
-from schema.programs import acted
+from schema.programs import acted, tried
 from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
 from schema.vouchers import Voucher, voucher_by_key
 
@@ -197,8 +197,11 @@ class VoucherMutation:
             made = await redeem_once(act, keys, input.idempotency_key, asked)
             return await voucher_of_redemption(act, made)
 
-        voucher_id = await acted(info, program_id, step)
-        return VoucherRedeemPayload(voucher=await voucher_by_key(info, VoucherKey(program_id, voucher_id)))
+        # Of a voucher that is named by its id nobody guesses a code.
+        code = asked.code
+        made = acted(info, program_id, step) if code is None else tried(info, program_id, code, step)
+        key = VoucherKey(program_id, await made)
+        return VoucherRedeemPayload(voucher=await voucher_by_key(info, key))
 
 
 async def _step(info: Info, voucher: str, payload: type[P], step: Callable[..., Awaitable[int]]) -> P:

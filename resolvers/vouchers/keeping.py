@@ -1,4 +1,6 @@
-"""What becomes due of vouchers by itself, in every program: expiry, and the flags of people who have left."""
+"""What becomes due of vouchers by itself, in every program: expiry, the flags of people who have left, and forgetting
+who tried codes.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,14 @@ from models.programs import Program
 from resolvers.database import Reading, Writing
 from resolvers.principal import Principal
 from resolvers.programs.acting import begin_act
+from resolvers.vouchers.attempting import forget_attempts
 from resolvers.vouchers.expiring import AT_ONCE, expire_due, programs_with_due
 from resolvers.vouchers.leaving import Leavers, flag_leavers, leavers
 
 
 async def keep_vouchers(reading: Reading, run: Writing, principal: Principal, now: dt.datetime) -> int:
     """How many vouchers expired or were flagged. Any number of workers may ask at once: each is done once."""
+    await run(partial(forget_attempts, now=now))
     return await _expire(reading, run, principal, now) + await _flag(reading, run, principal, now)
 
 
