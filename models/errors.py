@@ -371,6 +371,13 @@ class VoucherErrorCode(Enum):
     NOBODY_ELIGIBLE = "Nobody of the cohort is to be given a voucher. The preview says why."
     DRY_RUN_FIRST = "Preview the cohort first: it starts within a day of a preview of it."
     BAD_EMAIL = "This is not an e-mail address."
+    BAD_MESSAGE = "A message has 1 to 2,000 characters."
+    CLAIM_NOT_USABLE = "This link cannot be used. Ask whoever invited you to send another one."
+    NOT_INVITED = "Nobody is invited to claim this voucher."
+    LINK_DEAD = "The link that was sent is dead. Send another one."
+    REMINDED_ALREADY = "They were reminded within the last day."
+    NOT_AWAITING_APPROVAL = "Nobody who claimed this voucher awaits approval."
+    BAD_ACCOUNT_NAME = "Give your name, in 1 to 200 printable characters."
     BAD_PURPOSE = "A purpose has 1 to 200 printable characters."
     DATE_OUT_OF_RANGE = "The date is outside 1900-01-01 through 2199-12-31, or not later than it was."
     UNKNOWN_CURRENCY = MoneyErrorCode.UNKNOWN_CURRENCY.value

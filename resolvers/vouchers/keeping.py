@@ -5,6 +5,7 @@ who tried codes.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from resolvers.principal import Principal
 from resolvers.programs.acting import begin_act
 from resolvers.vouchers.attempting import forget_attempts
 from resolvers.vouchers.expiring import AT_ONCE, expire_due, programs_with_due
+from resolvers.vouchers.inviting import expire_links, programs_with_dead_links
 from resolvers.vouchers.leaving import Leavers, flag_leavers, leavers
 
 
@@ -29,13 +31,22 @@ async def _expire(reading: Reading, run: Writing, principal: Principal, now: dt.
     """A transaction for so many at a time, so that nobody waits for all of them."""
     async with reading() as connection:
         due = await programs_with_due(connection, now)
-    expired = 0
-    for program_id in due:
-        part = AT_ONCE
-        while part == AT_ONCE:
-            part = await run(partial(_expire_some, principal=principal, now=now, program_id=program_id))
-            expired += part
-    return expired
+    return sum([await _all_of(run, partial(_expire_some, principal=principal, now=now, program_id=key)) for key in due])
+
+
+async def _expire_links(reading: Reading, run: Writing, principal: Principal, now: dt.datetime) -> int:
+    async with reading() as connection:
+        due = await programs_with_dead_links(connection, now)
+    some = partial(_expire_some_links, principal=principal, now=now)
+    return sum([await _all_of(run, partial(some, program_id=key)) for key in due])
+
+
+async def _all_of(run: Writing, some: Callable[[AsyncSession], Awaitable[int]]) -> int:
+    ended = part = await run(some)
+    while part == AT_ONCE:
+        part = await run(some)
+        ended += part
+    return ended
 
 
 async def _flag(reading: Reading, run: Writing, principal: Principal, now: dt.datetime) -> int:
@@ -49,6 +60,10 @@ async def _flag(reading: Reading, run: Writing, principal: Principal, now: dt.da
 
 async def _expire_some(session: AsyncSession, principal: Principal, now: dt.datetime, program_id: int) -> int:
     return await expire_due(await begin_act(session, principal, now, program_id))
+
+
+async def _expire_some_links(session: AsyncSession, principal: Principal, now: dt.datetime, program_id: int) -> int:
+    return await expire_links(await begin_act(session, principal, now, program_id), AT_ONCE)
 
 
 async def _flag_those(

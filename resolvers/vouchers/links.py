@@ -9,10 +9,12 @@ import base64
 import binascii
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, Row, update
 
 from models.invitations import InvitationEnd, VoucherInvitation
+from resolvers.outbox.putting import withdraw
 from resolvers.programs.acting import ProgramAct
 from resolvers.tokens import PREFIX
 from resolvers.vouchers.codes import CodeKeys
@@ -63,14 +65,23 @@ def open_secret(keys: CodeKeys, program_id: int, invitation_id: int, key_id: str
 
 
 async def end_links(act: ProgramAct, assignment_ids: Sequence[int], end: InvitationEnd) -> list[int]:
-    """The live links of these assignments die, and what was to be sent about them is not sent any more."""
+    """The live links of these assignments die, and what was to be sent about them is not sent any more. Gives the
+    assignments that had one."""
     if not assignment_ids:
         return []
-    live = INVITATION.c.voucher_assignment_id.in_(assignment_ids) & INVITATION.c.ended_at.is_(None)
+    rows = await end_those(act, INVITATION.c.voucher_assignment_id.in_(assignment_ids), end)
+    return [row.voucher_assignment_id for row in rows]
+
+
+async def end_those(act: ProgramAct, which: ColumnElement[bool], end: InvitationEnd) -> Sequence[Row[Any]]:
+    """Of these links those that are live die, whatever they were for; gives each with its assignment."""
     ended = await act.session.execute(
         update(INVITATION)
-        .where(INVITATION.c.program_id == act.program_id, live)
+        .where(INVITATION.c.program_id == act.program_id, which, INVITATION.c.ended_at.is_(None))
         .values(ended_at=act.now, end=end, sealed=None)
-        .returning(INVITATION.c.id)
+        .returning(INVITATION.c.id, INVITATION.c.voucher_assignment_id)
     )
-    return list(ended.scalars())
+    rows = ended.all()
+    if rows:
+        await withdraw(act, voucher_invitation_ids=[row.id for row in rows])
+    return rows

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, case, literal, select, update
 
+from models.invitations import InvitationEnd
 from models.vouchers import (
+    AssigneeKind,
     AssignmentEnd,
     AssignmentState,
     CodeEnd,
@@ -20,6 +22,7 @@ from models.vouchers import (
     VoucherStanding,
 )
 from resolvers.programs.acting import ProgramAct
+from resolvers.vouchers.links import end_links
 
 VOUCHER = Voucher.__table__
 CODE = VoucherCode.__table__
@@ -79,6 +82,33 @@ async def capture(act: ProgramAct, voucher_id: int, amount_minor: int, *, forfei
     return int(row.forfeited_minor) - before
 
 
+async def hold(act: ProgramAct, voucher_id: int, amount_minor: int, *, alone_beside_minor: int | None = None) -> bool:
+    """Whether so much more of a live voucher is held: what is held nobody else can take.
+
+    `alone_beside_minor`: what the same cart holds of it already, if nobody else may hold any.
+    """
+    free = VOUCHER.c.remaining_minor - VOUCHER.c.held_minor
+    alone = [] if alone_beside_minor is None else [VOUCHER.c.held_minor == alone_beside_minor]
+    held = await act.session.execute(
+        update(VOUCHER)
+        .where(of_program(act), VOUCHER.c.id == voucher_id, is_usable(act.now), free >= amount_minor, *alone)
+        .values(held_minor=VOUCHER.c.held_minor + amount_minor)
+        .returning(VOUCHER.c.id)
+    )
+    return held.scalar_one_or_none() is not None
+
+
+async def release(act: ProgramAct, voucher_id: int, amount_minor: int) -> None:
+    """Of what is held so much is free again."""
+    released = await act.session.execute(
+        update(VOUCHER)
+        .where(of_program(act), VOUCHER.c.id == voucher_id, VOUCHER.c.held_minor >= amount_minor)
+        .values(held_minor=VOUCHER.c.held_minor - amount_minor)
+        .returning(VOUCHER.c.id)
+    )
+    released.scalar_one()
+
+
 async def _forfeited(act: ProgramAct, voucher_id: int) -> int:
     """Up to now: a reversal may have restored what was left after something was forfeited."""
     forfeited = select(VOUCHER.c.forfeited_minor).where(of_program(act), VOUCHER.c.id == voucher_id)
@@ -97,14 +127,25 @@ async def end_codes(act: ProgramAct, voucher_ids: list[int], end: CodeEnd) -> No
 
 
 async def end_assignments(act: ProgramAct, voucher_ids: list[int], end: AssignmentEnd) -> None:
+    """With their links. Whoever waited for approval never had anything of the voucher, and has nothing of its end."""
     of_them = and_(
         ASSIGNMENT.c.program_id == act.program_id,
         ASSIGNMENT.c.voucher_id.in_(voucher_ids),
         ASSIGNMENT.c.ended_at.is_(None),
     )
-    await act.session.execute(
-        update(ASSIGNMENT).where(of_them).values(state=AssignmentState.ENDED, ended_at=act.now, end=end)
+    waited = ASSIGNMENT.c.state == AssignmentState.AWAITING_APPROVAL
+    ended = await act.session.execute(
+        update(ASSIGNMENT)
+        .where(of_them)
+        .values(state=AssignmentState.ENDED, ended_at=act.now, end=end)
+        .values(person_id=case((waited, None), else_=ASSIGNMENT.c.person_id))
+        .returning(ASSIGNMENT.c.id, ASSIGNMENT.c.kind)
     )
+    invited = [row.id for row in ended if row.kind is AssigneeKind.EMAIL]
+    await end_links(act, invited, _LINK_ENDS.get(end, InvitationEnd.CANCELLED))
+
+
+_LINK_ENDS = {AssignmentEnd.EXPIRED: InvitationEnd.EXPIRED}
 
 
 def is_usable(now: dt.datetime) -> ColumnElement[bool]:
