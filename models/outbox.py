@@ -6,6 +6,7 @@ sent twice, and is known again by its id.
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Integer, String, Text, text
@@ -32,7 +33,21 @@ class MessageState(Enum):
     WITHDRAWN = "what it was about ended before it was sent"
 
 
-UNDER_WAY = (MessageState.WAITING,)
+MOST_ATTEMPTS = 20
+"""With pauses of a minute that double up to six hours these are about three days."""
+REFERENCE = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,16})")
+
+
+def reference_of(program_id: int, message_id: int) -> str:
+    """By which a message is known again at a mail server. Lower case, since some change the case of an address."""
+    return f"{program_id:x}-{message_id:x}"
+
+
+def keys_of_reference(reference: str) -> tuple[int, int] | None:
+    """The program and the message; None if it is none of ours."""
+    found = REFERENCE.fullmatch(reference.lower())
+    keys = (int(found[1], 16), int(found[2], 16)) if found else None
+    return keys if keys and max(keys) < 1 << 63 else None
 
 
 class OutboxMessage(Base):

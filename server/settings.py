@@ -9,11 +9,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from server.mail.addresses import sender, smtp_server
+
 PREFIX = "COUNTERSIGN_"
 ROOT = Path(__file__).resolve().parent.parent
 # What running Countersign leaves behind on this machine: the demo's database, a local PostgreSQL. Ignored by git.
 LOCAL_FOLDER = ROOT / ".countersign"
-SECRET = {"database_url", "signing_passphrase", "stripe_secret_key", "stripe_webhook_secret"}
+SECRET = {"database_url", "signing_passphrase", "stripe_secret_key", "stripe_webhook_secret", "smtp_url"}
+WITH_PASSWORD = {"database_url", "smtp_url"}
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -36,6 +39,16 @@ def database_url(value: str) -> str:
     return url.render_as_string(hide_password=False)
 
 
+def smtp_url(value: str) -> str:
+    smtp_server(value)
+    return value
+
+
+def mail_from(value: str) -> str:
+    sender(value)
+    return value
+
+
 def existing_file(value: Path) -> Path:
     if not value.is_file():
         raise ValueError("the path of an existing file")
@@ -43,6 +56,8 @@ def existing_file(value: Path) -> Path:
 
 
 DatabaseUrl = Annotated[str, AfterValidator(database_url)]
+SmtpUrl = Annotated[str, AfterValidator(smtp_url)]
+MailFrom = Annotated[str, AfterValidator(mail_from)]
 ExistingFile = Annotated[Path, AfterValidator(existing_file)]
 
 
@@ -108,6 +123,14 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^\s/]+$",
         description="The address of a local Stripe server, as http://host:port, for tests; Stripe itself if unset.",
     )
+    smtp_url: SmtpUrl | None = Field(
+        default=None,
+        description="The mail server: smtp://user:password@host:587 (STARTTLS) or smtps://…; messages wait if unset.",
+    )
+    mail_from: MailFrom | None = Field(
+        default=None,
+        description="Whom mail comes from, as Board <vouchers@example.org>; bounces go to vouchers+…@example.org.",
+    )
     roster: ExistingFile | None = Field(
         default=None, description="The path of a real roster file, for the tests and benchmarks that import one."
     )
@@ -132,7 +155,7 @@ def variable(name: str) -> str:
 
 def shown(name: str, value: object) -> str:
     """A value as it may be shown to a person: passwords are masked, and nothing is an empty text."""
-    if name == "database_url":
+    if name in WITH_PASSWORD and value:
         return make_url(str(value)).render_as_string(hide_password=True)
     return "" if value is None else str(value)
 

@@ -20,9 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from typer.testing import CliRunner
 
 from server import bootstrap
+from server.addresses import address
 from server.bootstrap import ROOT, SetUpError
 from server.cli import app
-from server.commands.serving import PortTakenError, address, listening
+from server.commands.serving import PortTakenError, listening
 from server.database import Database, migrate
 from server.settings import Settings, SettingsError
 
@@ -152,10 +153,13 @@ def test_a_database_url_gets_our_driver(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_settings_command_lists_every_setting_and_masks_what_is_secret() -> None:
     given = {"COUNTERSIGN_DATABASE_URL": "postgresql://me:hunter2@db/x", "COUNTERSIGN_PROT": "80"}
     given["COUNTERSIGN_STRIPE_SECRET_KEY"] = "sk_live_ours"
+    given["COUNTERSIGN_SMTP_URL"] = "smtp://me:hunter3@mail:587"
     said = CliRunner().invoke(app, ["settings"], env=given).output
     assert all(f"COUNTERSIGN_{name.upper()} = " in said for name in Settings.model_fields)
     assert "postgresql+asyncpg://me:***@db/x" in said
+    assert "smtp://me:***@mail:587" in said
     assert "hunter2" not in said
+    assert "hunter3" not in said
     assert "sk_live_ours" not in said
     assert "COUNTERSIGN_PROT is set, and is not a setting" in said
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from server.addresses import address, public_address
 from server.demo.preparing import prepare_demo, welcome
 from server.serving import serve as serve_on
 from server.settings import LOCAL_FOLDER, Settings, variable
@@ -72,17 +73,6 @@ def listening(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as problem:
         raise PortTakenError(_why_not(host, port, problem)) from problem
-
-
-def address(settings: Settings) -> str:
-    """Where a person on this machine finds it; an address that means every network is reached as localhost."""
-    host = "localhost" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/"
-
-
-def public_address(settings: Settings) -> str:
-    """Where people find it: the address they are given, or else this machine's."""
-    return f"{settings.public_url}/" if settings.public_url else address(settings)
 
 
 def _why_not(host: str, port: int, problem: OSError) -> str:

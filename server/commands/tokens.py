@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.access import Role, TokenUse
 from resolvers.tokens import Issued, ListedToken, holder, issue_sign_in_link, issue_token, live_tokens, revoke
+from server.addresses import public_address
 from server.commands.database import in_database
-from server.commands.serving import public_address
 from server.settings import Settings
 
 console = Console(highlight=False)

@@ -1,0 +1,1 @@
+"""Mail: how letters are worded, and the SMTP server that takes them."""
