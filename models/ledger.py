@@ -6,13 +6,14 @@ from enum import Enum
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, text
+from sqlalchemy import UniqueConstraint as Unique
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, Moment, Spelled
 
 
 class LedgerAccount(Enum):
-    """The six accounts of a program, in each currency."""
+    """The accounts of a program, in each currency."""
 
     CASH = "money received"
     PO_RECEIVABLE = "owed for approved purchase orders"
@@ -20,6 +21,7 @@ class LedgerAccount(Enum):
     VOUCHER_LIABILITY = "value of prepaid vouchers and promotions that can still be redeemed"
     FEE_REVENUE = "fees earned"
     BREAKAGE = "value that expired or was forfeited"
+    REFUNDS_PAYABLE = "owed to who paid: a gateway refused to give it back"
 
 
 class LedgerEvent(Enum):
@@ -36,6 +38,8 @@ class LedgerEvent(Enum):
     STATEMENT_PAID = "an organization paid a statement"
     VALUE_EXPIRED = "value expired"
     VALUE_FORFEITED = "value was forfeited"
+    REFUND_REFUSED = "a gateway refused to give money back: it is here still, and owed"
+    REFUND_MADE_GOOD = "what a gateway had refused was given back after all"
     REVERSAL = "an entry was reversed"
 
 
@@ -50,6 +54,7 @@ class Sides(NamedTuple):
 
 _CASH, _PO, _DUE = LedgerAccount.CASH, LedgerAccount.PO_RECEIVABLE, LedgerAccount.ORGANIZATION_RECEIVABLE
 _LIABILITY, _REVENUE, _BREAKAGE = LedgerAccount.VOUCHER_LIABILITY, LedgerAccount.FEE_REVENUE, LedgerAccount.BREAKAGE
+_PAYABLE = LedgerAccount.REFUNDS_PAYABLE
 
 SIDES = {
     LedgerEvent.PURCHASE_PAID: Sides(_CASH, _LIABILITY),
@@ -63,6 +68,8 @@ SIDES = {
     LedgerEvent.STATEMENT_PAID: Sides(_CASH, _DUE),
     LedgerEvent.VALUE_EXPIRED: Sides(_LIABILITY, _BREAKAGE),
     LedgerEvent.VALUE_FORFEITED: Sides(_LIABILITY, _BREAKAGE),
+    LedgerEvent.REFUND_REFUSED: Sides(_CASH, _PAYABLE),
+    LedgerEvent.REFUND_MADE_GOOD: Sides(_PAYABLE, _CASH),
 }
 """Which accounts each event moves; a reversal's are the opposite of what it reverses."""
 
@@ -89,6 +96,7 @@ class LedgerEntry(Base):
     statement_id: Mapped[Key | None]
     redemption_reversal_id: Mapped[Key | None]
     fee_refund_id: Mapped[Key | None]
+    payment_refund_id: Mapped[Key | None]
     reverses_id: Mapped[Key | None]
 
     __table_args__ = (
@@ -102,6 +110,7 @@ class LedgerEntry(Base):
             ["program_id", "redemption_reversal_id"], ["redemption_reversal.program_id", "redemption_reversal.id"]
         ),
         ForeignKeyConstraint(["program_id", "fee_refund_id"], ["fee_refund.program_id", "fee_refund.id"]),
+        ForeignKeyConstraint(["program_id", "payment_refund_id"], ["payment_refund.program_id", "payment_refund.id"]),
         ForeignKeyConstraint(["program_id", "reverses_id"], ["ledger_entry.program_id", "ledger_entry.id"]),
         CheckConstraint("amount_minor > 0", name="amount"),
         CheckConstraint("debit <> credit", name="two_accounts"),
@@ -116,6 +125,8 @@ class LedgerEntry(Base):
             sqlite_where=text("event IN ('PURCHASE_PAID', 'ORDER_APPROVED', 'ORDER_SETTLED')"),
             postgresql_where=text("event IN ('PURCHASE_PAID', 'ORDER_APPROVED', 'ORDER_SETTLED')"),
         ),
+        # Refused once, and made good once.
+        Unique("program_id", "payment_refund_id"),
         Index(None, "program_id", "recorded_at", "id"),
         Index(None, "program_id", "voucher_id", "id"),
         Index(None, "program_id", "promotion_id", "id"),

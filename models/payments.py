@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -39,6 +40,19 @@ class RefundState(Enum):
 
 
 OPEN_PAYMENTS = frozenset({PaymentState.ASKING, PaymentState.ACTION_REQUIRED, PaymentState.UNKNOWN})
+_IS_OPEN = text("state IN ('ASKING', 'ACTION_REQUIRED', 'UNKNOWN')")
+
+
+def _one_open(column: str) -> Index:
+    """Of one thing at most one payment is under way."""
+    return Index(
+        f"uq_payment_open_{column.removesuffix('_id')}",
+        "program_id",
+        column,
+        unique=True,
+        sqlite_where=_IS_OPEN,
+        postgresql_where=_IS_OPEN,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +65,12 @@ class Capabilities:
     hosted_page: bool
     refunds: bool
     partial_refunds: bool
+    # It can set an amount aside first, to be captured or given up later.
+    authorises: bool = False
+    # False: it is known by name, and nothing here speaks to it yet.
+    connected: bool = True
+    # Where it takes none: why.
+    vouchers_off_because: str | None = None
 
 
 class Payment(Base):
@@ -90,6 +110,9 @@ class Payment(Base):
         Index(None, "program_id", "voucher_order_id"),
         Index(None, "program_id", "checkout_id"),
         Index(None, "program_id", "statement_id"),
+        _one_open("voucher_order_id"),
+        _one_open("checkout_id"),
+        _one_open("statement_id"),
         # Looked up by the worker, of whatever program.
         Index(None, "state", "asked_at"),
     )
@@ -104,6 +127,8 @@ class PaymentRefund(Base):
     payment_id: Mapped[Key]
     # Of a fee that was given back; None of a payment that came too late, and of vouchers that were given back.
     fee_refund_id: Mapped[Key | None]
+    # The refund that the gateway refused, and that is asked for again by this one.
+    retries_id: Mapped[Key | None]
     reference: Mapped[str] = mapped_column(String(60))
     gateway_reference: Mapped[str | None] = mapped_column(String(255))
     amount_minor: Mapped[int] = mapped_column(BigInteger)
@@ -115,7 +140,9 @@ class PaymentRefund(Base):
     __table_args__ = (
         ForeignKeyConstraint(["program_id", "payment_id"], ["payment.program_id", "payment.id"]),
         ForeignKeyConstraint(["program_id", "fee_refund_id"], ["fee_refund.program_id", "fee_refund.id"]),
+        ForeignKeyConstraint(["program_id", "retries_id"], ["payment_refund.program_id", "payment_refund.id"]),
         UniqueConstraint("program_id", "reference"),
+        UniqueConstraint("program_id", "retries_id"),
         CheckConstraint("amount_minor > 0", name="amount"),
         Index(None, "program_id", "payment_id"),
         Index(None, "state", "asked_at"),

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from models.errors import NotFound
 from resolvers.gateways.gateway import BadNotice, Gateways
-from resolvers.voucher_orders.notices import take_notice
+from resolvers.payments.notices import take_notice
 from resolvers.vouchers.codes import CodeKeys
 from server.auth import Clock
 from server.body import BodyTooLarge, read_body

@@ -12,11 +12,11 @@ import structlog
 from models.access import Role
 from resolvers.evidence.signing import Signer
 from resolvers.gateways.gateway import Gateways
+from resolvers.payments.reconciling import reconcile
 from resolvers.principal import Principal
 from resolvers.tasks.doing import Clock, Ended, Hands, work_on
 from resolvers.tasks.leasing import LeaseLost, claim
 from resolvers.tasks.planning import plan
-from resolvers.voucher_orders.reconciling import reconcile
 from resolvers.vouchers.codes import CodeKeys
 from resolvers.vouchers.keeping import keep_vouchers
 from server.code_keys import load_code_keys

@@ -33,11 +33,11 @@ from resolvers.gateways.gateway import (
     Succeeded,
     Unknown,
 )
+from resolvers.payments.notices import take_notice
+from resolvers.payments.reconciling import reconcile
 from resolvers.voucher_orders.cancelling import cancel
 from resolvers.voucher_orders.charging import charge_order
-from resolvers.voucher_orders.notices import take_notice
 from resolvers.voucher_orders.ordering import Ordering, order
-from resolvers.voucher_orders.reconciling import reconcile
 from schema.context import Context
 from schema.ids import encode_id
 from schema.root import schema

@@ -17,10 +17,32 @@ class Charge:
 
     reference: str
     amount: Money
-    # Made by the gateway's own script, so that no card number ever comes here.
+    # Made by the gateway's own script, so that no card number ever comes here; none where it has a page of its own.
     payment_method: str
     description: str = ""
+    # The slug of the program, to which the gateway tells what it knows.
+    program: str = ""
+    # What the payer was shown, such as a version of a cart; kept at the gateway with the charge.
+    pinned_to: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """All or a part of what was authorised, to be charged, once. The rest is set free."""
+
+    reference: str
+    amount: Money
+    # The gateway's own reference of the authorisation.
+    authorised: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Void:
+    """An authorisation that is given up."""
+
+    reference: str
+    authorised: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +88,26 @@ class ActionRequired:
 
 
 @dataclass(frozen=True, slots=True)
+class GoTo:
+    """The gateway's own page asks for the card. Whoever has the address may pay, once: shown once, and never stored."""
+
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitingStaff:
+    """Whoever runs the program records by hand that it was paid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorised:
+    """Set aside, and not charged yet."""
+
+    gateway_reference: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """It did not answer, or has not decided yet: it is looked up before anything is tried again."""
 
@@ -83,13 +125,19 @@ class GivenBack:
     gateway_reference: str
 
 
-Answer = Succeeded | Declined | ActionRequired | Unknown
+@dataclass(frozen=True, slots=True)
+class Voided:
+    gateway_reference: str
+
+
+Answer = Succeeded | Authorised | Declined | ActionRequired | GoTo | AwaitingStaff | Unknown
 RefundAnswer = GivenBack | Declined | Unknown
+VoidAnswer = Voided | Declined | Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something that the gateway told by itself; whose signature is verified."""
+    """Something that the gateway told by itself."""
 
     id: str
     kind: str
@@ -98,6 +146,8 @@ class Notice:
     reference: str | None = None
     # What it says of a charge; None of anything else.
     answer: Answer | None = None
+    # Nobody signed it, so that anybody may have sent it: what it is about is looked up, and what it says is not read.
+    is_hearsay: bool = False
 
 
 class BadNotice(Exception):
@@ -109,6 +159,13 @@ class Gateway(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     async def charge(self, charge: Charge) -> Answer: ...
+
+    async def authorise(self, charge: Charge) -> Answer:
+        """Of a gateway that authorises: sets the amount aside."""
+
+    async def capture(self, capture: Capture) -> Answer: ...
+
+    async def void(self, void: Void) -> VoidAnswer: ...
 
     async def look_up(self, asked: Asked) -> Answer | NotThere: ...
 

@@ -26,6 +26,7 @@ class Posting:
     statement_id: int | None = None
     redemption_reversal_id: int | None = None
     fee_refund_id: int | None = None
+    payment_refund_id: int | None = None
     # Of a reversal: the entry that it reverses, and on which sides that one stands.
     reverses_id: int | None = None
     reversed_sides: Sides | None = None
@@ -62,5 +63,6 @@ def _row(act: ProgramAct, posting: Posting) -> dict[str, object]:
         "statement_id": posting.statement_id,
         "redemption_reversal_id": posting.redemption_reversal_id,
         "fee_refund_id": posting.fee_refund_id,
+        "payment_refund_id": posting.payment_refund_id,
         "reverses_id": posting.reverses_id,
     }

@@ -7,18 +7,18 @@ from sqlalchemy import and_, func, select, update
 from models.errors import VoucherError, VoucherErrorCode
 from models.ledger import LedgerEvent
 from models.money import Money
-from models.payments import Payment, PaymentState
 from models.program_events import ProgramDeed, ProgramThing
 from models.voucher_orders import VoucherOrderState
 from models.vouchers import VoucherStanding
 from resolvers.ledger.posting import Posting, post
 from resolvers.loaders.voucher_orders import OrderRow
+from resolvers.payments.rows import PaysFor, Subject
+from resolvers.payments.starting import give_up_waiting
 from resolvers.programs.acting import ProgramAct, Told, tell
 from resolvers.voucher_orders.finding import must_move, seen_order
 from resolvers.vouchers.finding import reason_of
 from resolvers.vouchers.moving import CANCELLED, VOUCHER, end_codes_and_assignments
 
-PAYMENT = Payment.__table__
 UNPAID = (VoucherOrderState.AWAITING_PAYMENT, VoucherOrderState.AWAITING_APPROVAL, VoucherOrderState.APPROVED)
 
 
@@ -29,22 +29,12 @@ async def cancel(act: ProgramAct, order_id: int, why: str) -> int:
     order = await seen_order(act, order_id)
     reason = reason_of(why)
     cancelled = await must_move(act, order, UNPAID, VoucherOrderState.CANCELLED, closed_at=act.now, reason=reason)
-    await _give_up_payment(act, order_id)
+    await give_up_waiting(act, Subject(PaysFor.VOUCHER_ORDER, order_id))
     if cancelled.issued_at is not None:
         await _take_back(act, cancelled)
     deed = ProgramDeed.ORDER_CANCELLED
     await tell(act, Told(thing=ProgramThing.VOUCHER_ORDER, thing_id=order_id, deed=deed, said=reason))
     return order_id
-
-
-async def _give_up_payment(act: ProgramAct, order_id: int) -> None:
-    waiting = (PaymentState.ASKING, PaymentState.ACTION_REQUIRED)
-    await act.session.execute(
-        update(PAYMENT)
-        .where(PAYMENT.c.program_id == act.program_id, PAYMENT.c.voucher_order_id == order_id)
-        .where(PAYMENT.c.state.in_(waiting))
-        .values(state=PaymentState.CANCELLED, answered_at=act.now)
-    )
 
 
 async def _take_back(act: ProgramAct, order: OrderRow) -> None:

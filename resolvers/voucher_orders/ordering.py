@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 
 from sqlalchemy import insert, select
 
-from models.codes import SYMBOLS
 from models.errors import VoucherError, VoucherErrorCode
 from models.money import Money
-from models.payments import Payment, PaymentState
 from models.program_events import ProgramDeed, ProgramThing
 from models.voucher_orders import MOST_VOUCHERS, BillingAgreement, VoucherOrderState
 from models.voucher_programs import VoucherFunding
-from resolvers.database import Outrun
 from resolvers.loaders.voucher_orders import ORDER
 from resolvers.loaders.voucher_programs import VoucherProgramRow, voucher_program_of
+from resolvers.payments.rows import PaysFor, Subject
+from resolvers.payments.starting import start_payment
 from resolvers.programs.acting import ProgramAct, Told, tell
+from resolvers.programs.numbering import free_number
 from resolvers.voucher_orders.finding import found_order
 from resolvers.voucher_orders.issuing import issue
 from resolvers.vouchers.codes import CodeKeys, must_have
 from resolvers.vouchers.finding import must_be_reference
 
 AGREEMENT = BillingAgreement.__table__
-NUMBER_SYMBOLS = 6
 FIRST_STATES = {
     VoucherFunding.CARD: VoucherOrderState.AWAITING_PAYMENT,
     VoucherFunding.PURCHASE_ORDER: VoucherOrderState.AWAITING_APPROVAL,
@@ -60,7 +58,7 @@ async def order(act: ProgramAct, keys: CodeKeys | None, ordering: Ordering) -> i
         await _must_be_agreed(act, ordering)
     order_id = await _insert(act, terms, ordering)
     if ordering.funding is VoucherFunding.CARD:
-        await _ask_payment(act, order_id, ordering)
+        await start_payment(act, Subject(PaysFor.VOUCHER_ORDER, order_id), ordering.gateway or "", ordering.amount)
     if ordering.funding is VoucherFunding.BILL_LATER:
         await issue(act, keys, await found_order(act, order_id))
     return order_id
@@ -108,7 +106,7 @@ async def _insert(act: ProgramAct, terms: VoucherProgramRow, ordering: Ordering)
         "program_id": act.program_id,
         "id": key,
         "organization_id": ordering.organization_id,
-        "number": await _free_number(act),
+        "number": await free_number(act, "ORD", ORDER.c.number),
         "voucher_program_id": terms.id,
         "promotion_id": None,
         "quantity": ordering.quantity,
@@ -128,31 +126,3 @@ async def _insert(act: ProgramAct, terms: VoucherProgramRow, ordering: Ordering)
     return key
 
 
-async def _free_number(act: ProgramAct) -> str:
-    """A number that nobody can guess the next of; should it be taken, the step is tried again with another."""
-    number = "ORD-" + "".join(secrets.choice(SYMBOLS) for _ in range(NUMBER_SYMBOLS))
-    taken = select(ORDER.c.id).where(ORDER.c.program_id == act.program_id, ORDER.c.number == number)
-    if (await act.session.execute(taken)).first():
-        raise Outrun
-    return number
-
-
-async def _ask_payment(act: ProgramAct, order_id: int, ordering: Ordering) -> None:
-    key = act.keys.take()
-    row = {
-        "program_id": act.program_id,
-        "id": key,
-        "voucher_order_id": order_id,
-        "gateway": ordering.gateway,
-        "reference": reference_of("pay", key),
-        "amount_minor": ordering.amount.amount_minor,
-        "currency": ordering.amount.currency,
-        "state": PaymentState.ASKING,
-        "asked_at": act.now,
-    }
-    await act.session.execute(insert(Payment.__table__), row)
-
-
-def reference_of(what: str, key: int) -> str:
-    """Ours, by which a gateway knows what it was asked before: the same however often it is sent."""
-    return f"{what}_{key:x}_{secrets.token_hex(8)}"

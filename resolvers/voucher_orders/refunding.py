@@ -6,13 +6,12 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, insert, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 
 from models.errors import VoucherError, VoucherErrorCode
 from models.interval import BillingCalendar
 from models.ledger import LedgerEvent
 from models.money import Money
-from models.payments import Payment, PaymentRefund, PaymentState, RefundState
 from models.program_events import ProgramDeed, ProgramThing
 from models.voucher_orders import VoucherOrderState
 from models.voucher_programs import RefundPolicy, VoucherFunding
@@ -20,12 +19,12 @@ from models.vouchers import VoucherStanding
 from resolvers.ledger.posting import Posting, post
 from resolvers.loaders.voucher_orders import ORDER, OrderRow
 from resolvers.loaders.voucher_programs import VoucherProgramRow, program_of, voucher_program_of
+from resolvers.payments.returning import ask_back, charged_payment
+from resolvers.payments.rows import PaysFor, Subject
 from resolvers.programs.acting import ProgramAct, Told, tell, tell_all
 from resolvers.voucher_orders.finding import seen_order, wrong_state
-from resolvers.voucher_orders.ordering import reference_of
 from resolvers.vouchers.moving import REFUNDED, VOUCHER, end_codes_and_assignments
 
-PAYMENT = Payment.__table__
 REFUNDABLE = (VoucherOrderState.SETTLED, VoucherOrderState.ON_ACCOUNT)
 
 
@@ -172,24 +171,7 @@ async def _pay_back(act: ProgramAct, order: OrderRow, given_back: Sequence[Given
 
 async def _ask_gateway(act: ProgramAct, order: OrderRow, amount: Money) -> None:
     """Kept as asked for in this transaction; the gateway itself is asked outside of it."""
-    paid = await act.session.execute(
-        select(PAYMENT.c.id)
-        .where(PAYMENT.c.program_id == act.program_id, PAYMENT.c.voucher_order_id == order.id)
-        .where(PAYMENT.c.state == PaymentState.SUCCEEDED)
-        .order_by(PAYMENT.c.id)
-        .limit(1)
-    )
-    payment_id = paid.scalar_one_or_none()
+    payment_id = await charged_payment(act, Subject(PaysFor.VOUCHER_ORDER, order.id))
     if payment_id is None:
         raise wrong_state(order)
-    key = act.keys.take()
-    row = {
-        "program_id": act.program_id,
-        "id": key,
-        "payment_id": payment_id,
-        "reference": reference_of("refund", key),
-        "amount_minor": amount.amount_minor,
-        "state": RefundState.ASKING,
-        "asked_at": act.now,
-    }
-    await act.session.execute(insert(PaymentRefund.__table__), row)
+    await ask_back(act, payment_id, amount)

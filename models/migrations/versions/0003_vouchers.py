@@ -809,6 +809,27 @@ def upgrade() -> None:
             batch_op.f("ix_payment_program_id_voucher_order_id"), ["program_id", "voucher_order_id"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_payment_state_asked_at"), ["state", "asked_at"], unique=False)
+        batch_op.create_index(
+            "uq_payment_open_checkout",
+            ["program_id", "checkout_id"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('ASKING', 'ACTION_REQUIRED', 'UNKNOWN')"),
+            postgresql_where=sa.text("state IN ('ASKING', 'ACTION_REQUIRED', 'UNKNOWN')"),
+        )
+        batch_op.create_index(
+            "uq_payment_open_statement",
+            ["program_id", "statement_id"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('ASKING', 'ACTION_REQUIRED', 'UNKNOWN')"),
+            postgresql_where=sa.text("state IN ('ASKING', 'ACTION_REQUIRED', 'UNKNOWN')"),
+        )
+        batch_op.create_index(
+            "uq_payment_open_voucher_order",
+            ["program_id", "voucher_order_id"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('ASKING', 'ACTION_REQUIRED', 'UNKNOWN')"),
+            postgresql_where=sa.text("state IN ('ASKING', 'ACTION_REQUIRED', 'UNKNOWN')"),
+        )
 
     op.create_table(
         "voucher",
@@ -1159,6 +1180,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), nullable=False),
         sa.Column("payment_id", sa.BigInteger(), nullable=False),
         sa.Column("fee_refund_id", sa.BigInteger(), nullable=True),
+        sa.Column("retries_id", sa.BigInteger(), nullable=True),
         sa.Column("reference", sa.String(length=60), nullable=False),
         sa.Column("gateway_reference", sa.String(length=255), nullable=True),
         sa.Column("amount_minor", sa.BigInteger(), nullable=False),
@@ -1177,8 +1199,14 @@ def upgrade() -> None:
             ["payment.program_id", "payment.id"],
             name=op.f("fk_payment_refund_program_id_payment_id"),
         ),
+        sa.ForeignKeyConstraint(
+            ["program_id", "retries_id"],
+            ["payment_refund.program_id", "payment_refund.id"],
+            name=op.f("fk_payment_refund_program_id_retries_id"),
+        ),
         sa.PrimaryKeyConstraint("program_id", "id", name=op.f("pk_payment_refund")),
         sa.UniqueConstraint("program_id", "reference", name=op.f("uq_payment_refund_program_id_reference")),
+        sa.UniqueConstraint("program_id", "retries_id", name=op.f("uq_payment_refund_program_id_retries_id")),
     )
     with op.batch_alter_table("payment_refund", schema=None) as batch_op:
         batch_op.create_index(
@@ -1413,6 +1441,7 @@ def upgrade() -> None:
         sa.Column("statement_id", sa.BigInteger(), nullable=True),
         sa.Column("redemption_reversal_id", sa.BigInteger(), nullable=True),
         sa.Column("fee_refund_id", sa.BigInteger(), nullable=True),
+        sa.Column("payment_refund_id", sa.BigInteger(), nullable=True),
         sa.Column("reverses_id", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("(event = 'REVERSAL') = (reverses_id IS NOT NULL)", name=op.f("ck_ledger_entry_reversal")),
         sa.CheckConstraint("amount_minor > 0", name=op.f("ck_ledger_entry_amount")),
@@ -1427,6 +1456,11 @@ def upgrade() -> None:
             ["program_id", "fee_refund_id"],
             ["fee_refund.program_id", "fee_refund.id"],
             name=op.f("fk_ledger_entry_program_id_fee_refund_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["program_id", "payment_refund_id"],
+            ["payment_refund.program_id", "payment_refund.id"],
+            name=op.f("fk_ledger_entry_program_id_payment_refund_id"),
         ),
         sa.ForeignKeyConstraint(
             ["program_id", "promotion_id"],
@@ -1465,6 +1499,9 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["program_id"], ["program.id"], name=op.f("fk_ledger_entry_program_id")),
         sa.PrimaryKeyConstraint("program_id", "id", name=op.f("pk_ledger_entry")),
+        sa.UniqueConstraint(
+            "program_id", "payment_refund_id", name=op.f("uq_ledger_entry_program_id_payment_refund_id")
+        ),
     )
     with op.batch_alter_table("ledger_entry", schema=None) as batch_op:
         batch_op.create_index(

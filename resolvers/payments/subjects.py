@@ -1,0 +1,40 @@
+"""What can be paid for, and what a payment's outcome does to it.
+
+Add a line to PAID_FOR for another kind. Its functions live where it is settled, in a module that imports nothing of
+`resolvers.payments` but `rows`, `starting` and `returning`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from models.program_events import ProgramThing
+from resolvers.payments.rows import PaysFor
+from resolvers.programs.acting import ProgramAct
+from resolvers.voucher_orders.finding import seen_order
+from resolvers.voucher_orders.settling import decline, leave_unknown, settle_paid
+from resolvers.vouchers.codes import CodeKeys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidFor:
+    """Each is asked with the key of the subject, in the transaction that keeps the gateway's answer, and once or more
+    often: what it changes, it changes by one conditional update."""
+
+    # What an event about its money is about.
+    thing: ProgramThing
+    # Raises NotFound for who may not pay it.
+    seen: Callable[[ProgramAct, int], Awaitable[object]]
+    # False: it cannot take the money (any more), so that it goes back.
+    paid: Callable[[ProgramAct, CodeKeys | None, int], Awaitable[bool]]
+    # With the reason, in words. Nothing was charged.
+    declined: Callable[[ProgramAct, int, str], Awaitable[object]]
+    unknown: Callable[[ProgramAct, int], Awaitable[object]]
+
+
+PAID_FOR: Mapping[PaysFor, PaidFor] = {
+    PaysFor.VOUCHER_ORDER: PaidFor(
+        thing=ProgramThing.VOUCHER_ORDER, seen=seen_order, paid=settle_paid, declined=decline, unknown=leave_unknown
+    ),
+}
