@@ -12,6 +12,8 @@ import structlog
 from models.access import Role
 from resolvers.evidence.signing import Signer
 from resolvers.gateways.gateway import Gateways
+from resolvers.outbox.leasing import anything_due
+from resolvers.outbox.sending import Desk, Sending
 from resolvers.payments.reconciling import reconcile
 from resolvers.principal import Principal
 from resolvers.tasks.doing import Clock, Ended, Hands, work_on
@@ -23,7 +25,8 @@ from server.code_keys import load_code_keys
 from server.commands.database import NO_HURRY_SECONDS
 from server.database import Database
 from server.gateways.chosen import chosen_gateways
-from server.settings import Settings
+from server.mail.chosen import chosen_desk
+from server.settings import Settings, variable
 
 COUNTERSIGN = Principal(name="Countersign", role=Role.STAFF, origin="worker")
 PAUSE_SECONDS = 30.0
@@ -42,11 +45,14 @@ class Worker:
         pause_seconds: float = PAUSE_SECONDS,
         gateways: Gateways | None = None,
         code_keys: CodeKeys | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self._hands = Hands(reading=database.reading, run=database.run, principal=COUNTERSIGN, signer=signer)
         self._clock = clock
         self._gateways = gateways or {}
         self._code_keys = code_keys
+        self._desk = desk
+        self._missed_desk = False
         self._pause_seconds = pause_seconds
         self._stopping = asyncio.Event()
 
@@ -65,7 +71,8 @@ class Worker:
             await self._pause()
 
     async def work_off(self) -> list[Ended]:
-        """Plans what has become due, and does all that is due now; then looks after vouchers. Payments first."""
+        """Plans what has become due, and does all that is due now; then looks after vouchers, and sends what there is
+        to say. Payments first."""
         await self._reconcile()
         await plan(self._hands.reading, self._hands.run, self._clock())
         ended: list[Ended] = []
@@ -76,6 +83,7 @@ class Worker:
             ended.append(await work_on(self._hands, self._clock, leased))
             _tell(ended[-1])
         await keep_vouchers(self._hands.reading, self._hands.run, COUNTERSIGN, self._clock())
+        await self._send()
         return ended
 
     async def _reconcile(self) -> None:
@@ -85,6 +93,29 @@ class Worker:
             await reconcile(reading, run, self._gateways, keys, COUNTERSIGN, self._clock())
         except Exception:
             log.exception("payments could not be reconciled")
+
+    async def _send(self) -> None:
+        """All that is due, a few at a time; a mail server that does not answer is left alone until the next round."""
+        if self._desk is None:
+            await self._miss_desk()
+            return
+        hands = self._hands
+        sending = Sending(
+            reading=hands.reading,
+            run=hands.run,
+            desk=self._desk,
+            keys=self._code_keys,
+            principal=COUNTERSIGN,
+            clock=self._clock,
+        )
+        while not self._stopping.is_set() and await sending.some():
+            pass
+
+    async def _miss_desk(self) -> None:
+        """Said once, when there is the first message to send."""
+        if not self._missed_desk and await anything_due(self._hands.reading, self._clock()):
+            self._missed_desk = True
+            log.warning("messages wait: there is no mail server", setting=variable("smtp_url"))
 
     async def _pause(self) -> None:
         try:
@@ -143,7 +174,8 @@ def working(settings: Settings, signer: Signer | None, clock: Clock, stop_second
     # A database of its own: its statements may take as long as they need.
     database = Database.open(settings.database_url, statement_timeout_seconds=NO_HURRY_SECONDS)
     gateways, code_keys = chosen_gateways(settings), load_code_keys(settings.code_keys)
-    worker = Worker(database, signer, clock, gateways=gateways, code_keys=code_keys)
+    desk = chosen_desk(settings)
+    worker = Worker(database, signer, clock, gateways=gateways, code_keys=code_keys, desk=desk)
     beside = Beside(worker, database, stop_seconds)
     try:
         yield beside

@@ -33,6 +33,7 @@ from server.commands.database import with_database
 from server.database import Database
 from server.gateways.chosen import chosen_gateways
 from server.logs import configure_logs
+from server.mail.chosen import chosen_desk
 from server.settings import Settings
 from server.signing import load_signer
 from server.worker import Worker
@@ -225,7 +226,7 @@ def _difference(one: Difference) -> str:
 def work(
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
 ) -> None:
-    """Do what is due by itself, apart from a server: the month, the nightly check, the end of challenge windows.
+    """Do what is due by itself, apart from a server: the month, the nightly check, mail, the end of challenge windows.
 
     Any number of these may run, here and elsewhere; each task is done by one of them. SIGTERM and Ctrl-C finish the
     task that is being done, then stop. A server does the same unless COUNTERSIGN_WORKER is false.
@@ -241,7 +242,8 @@ def work(
 async def _work(settings: Settings, database: Database, once: bool) -> bool:
     """Whether a task failed, of those done once."""
     gateways, code_keys = chosen_gateways(settings), load_code_keys(settings.code_keys)
-    worker = Worker(database, load_signer(settings), utc_now, gateways=gateways, code_keys=code_keys)
+    desk = chosen_desk(settings)
+    worker = Worker(database, load_signer(settings), utc_now, gateways=gateways, code_keys=code_keys, desk=desk)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, worker.stop)
