@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
     ColumnElement,
     Date,
     Select,
@@ -131,8 +130,11 @@ def _position_on_postgresql(position: position_in, compiler: SQLCompiler, **opti
     return f"strpos({compiler.process(position.clauses, **options)})"
 
 
-def counting(dialect: str, table: Table, column: str, most: BindParameter[int]) -> ReturningInsert[Any]:
-    """Counts one up in a row of its own, which is made where there is none; returns nothing if that were too many.
+def counting(
+    dialect: str, table: Table, column: str, most: ColumnElement[int], *, beside: Sequence[str] = ()
+) -> ReturningInsert[Any]:
+    """Counts one up in a row of its own, which is made where there is none; returns nothing if that were too many,
+    counted together with the columns `beside` it.
 
     Of any number of callers at once no more get through than `most`: each waits for the row.
     """
@@ -140,9 +142,10 @@ def counting(dialect: str, table: Table, column: str, most: BindParameter[int]) 
     count = table.c[column]
     keys = [key.name for key in table.primary_key]
     row = {name: bindparam(name, type_=table.c[name].type) for name in keys}
+    together = sum((table.c[name] for name in beside), start=count)
     counted: ReturningInsert[Any] = (
-        added.values({**row, column: 1})
-        .on_conflict_do_update(index_elements=keys, set_={column: count + 1}, where=count < most)
+        added.values({**row, column: 1, **dict.fromkeys(beside, 0)})
+        .on_conflict_do_update(index_elements=keys, set_={column: count + 1}, where=together < most)
         .returning(count)
     )
     return counted

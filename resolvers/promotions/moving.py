@@ -6,14 +6,19 @@ promotion's is the one that a crowd waits for, and so it is held for the shortes
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, case, insert, or_, select, update
+from functools import lru_cache
+from typing import Any
 
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy.sql.dml import ReturningInsert
+
+from models.batches import counting
 from models.promotions import Held, Promotion, PromotionPerson
-from resolvers.programs.acting import ProgramAct, add_unique
+from resolvers.programs.acting import ProgramAct
 
 PROMOTION = Promotion.__table__
 PERSON = PromotionPerson.__table__
-FREE_MINOR = PROMOTION.c.remaining_minor - PROMOTION.c.held_minor
+NO_LIMIT = 2**31 - 1
 
 
 async def hold(act: ProgramAct, promotion_id: int, person_id: int, amount_minor: int) -> Held:
@@ -26,7 +31,7 @@ async def hold(act: ProgramAct, promotion_id: int, person_id: int, amount_minor:
         return Held.PERSON_LIMIT if refused is Held.HELD else refused
     held = await act.session.execute(
         update(PROMOTION)
-        .where(_own(act, promotion_id), _is_usable(act), _has_use_left(), FREE_MINOR >= max(amount_minor, 1))
+        .where(_own(act, promotion_id), _is_usable(act), _has_use_left(), _leaves(max(amount_minor, 1)))
         .values(held_uses=PROMOTION.c.held_uses + 1, held_minor=PROMOTION.c.held_minor + amount_minor)
         .returning(PROMOTION.c.id)
     )
@@ -116,24 +121,17 @@ class NotHeld(RuntimeError):
 
 
 async def _count_held(act: ProgramAct, promotion_id: int, person_id: int) -> bool:
-    """One more use that the person holds; False if that were more than one person may."""
-    most = select(PROMOTION.c.most_uses_a_person).where(_own(act, promotion_id)).scalar_subquery()
-    counted = await act.session.execute(
-        update(PERSON)
-        .where(_of_person(act, promotion_id, person_id))
-        .where(or_(most.is_(None), PERSON.c.uses + PERSON.c.held_uses < most))
-        .values(held_uses=PERSON.c.held_uses + 1)
-        .returning(PERSON.c.person_id)
-    )
-    if counted.scalar_one_or_none() is not None:
-        return True
-    known = select(PERSON.c.person_id).where(_of_person(act, promotion_id, person_id))
-    if (await act.session.execute(known)).first():
-        return False
-    # A limit is at least one. Of two at once the second is run again, and counts in the row of the first.
+    """One more use that the person holds; False if that were more than one person may. A limit is at least one."""
     own = {"program_id": act.program_id, "promotion_id": promotion_id, "person_id": person_id}
-    await add_unique(act.session, insert(PERSON).values({**own, "uses": 0, "held_uses": 1}))
-    return True
+    counted = await act.session.execute(_counting(act.session.get_bind().dialect.name), own)
+    return counted.scalar_one_or_none() is not None
+
+
+@lru_cache
+def _counting(dialect: str) -> ReturningInsert[Any]:
+    promotion = and_(PROMOTION.c.program_id == PERSON.c.program_id, PROMOTION.c.id == PERSON.c.promotion_id)
+    limit = select(PROMOTION.c.most_uses_a_person).where(promotion).correlate(PERSON).scalar_subquery()
+    return counting(dialect, PERSON, "held_uses", func.coalesce(limit, NO_LIMIT), beside=("uses",))
 
 
 async def _uncount_held(act: ProgramAct, promotion_id: int, person_id: int) -> None:
@@ -185,11 +183,16 @@ def _has_use_left() -> ColumnElement[bool]:
     return or_(PROMOTION.c.most_uses.is_(None), uses < PROMOTION.c.most_uses)
 
 
+def _leaves(amount_minor: int) -> ColumnElement[bool]:
+    """So much of the budget is left that nobody holds."""
+    return PROMOTION.c.remaining_minor - PROMOTION.c.held_minor >= amount_minor
+
+
 async def _why_not(act: ProgramAct, promotion_id: int, amount_minor: int) -> Held:
     """HELD if nothing of the promotion itself is in the way."""
     needed = max(amount_minor, 1)
     used_up = or_(PROMOTION.c.remaining_minor < needed, PROMOTION.c.uses >= PROMOTION.c.most_uses)
-    by_holds = or_(FREE_MINOR < needed, ~_has_use_left())
+    by_holds = or_(~_leaves(needed), ~_has_use_left())
     found = await act.session.execute(
         select(
             case(
