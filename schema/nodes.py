@@ -14,6 +14,7 @@ from resolvers.loaders.evidence import PackKey
 from resolvers.loaders.invoices import InvoiceKey
 from resolvers.loaders.learners import LearnerKey, learners_by_id
 from resolvers.loaders.places import OrganizationRow, ScopeKey, organization_by_slug, organizations_by_id, scopes_by_id
+from resolvers.loaders.responsibility import PartyKey
 from resolvers.loaders.snapshots import SnapshotKey
 from resolvers.loaders.voucher_orders import OrderKey
 from resolvers.loaders.voucher_programs import InProgram
@@ -35,6 +36,7 @@ BILLING = {"BillingSnapshot": 2, "ContractTerm": 2, "Invoice": 2, "InvoiceLine":
 BILLING |= {"EvidencePack": 2}
 VOUCHERS = {"Voucher": 2, "VoucherOrder": 2}
 VOUCHERS |= {"Program": 1, "Product": 2, "VoucherProgram": 2, "BillingAgreement": 2}
+VOUCHERS |= {"ResponsibleParty": 2}
 LENGTHS = BILLING | VOUCHERS | {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6}
 
 
@@ -80,6 +82,7 @@ async def _of_vouchers(info: Info, kind: str, keys: list[int]) -> Node | None:
     from schema.agreements import agreement_by_key
     from schema.products import product_by_key
     from schema.programs import program_by_id
+    from schema.responsibility import responsible_party_by_key
     from schema.voucher_orders import voucher_order_by_key
     from schema.voucher_programs import voucher_program_by_key
     from schema.vouchers import voucher_by_key
@@ -91,6 +94,7 @@ async def _of_vouchers(info: Info, kind: str, keys: list[int]) -> Node | None:
         "Product": lambda: product_by_key(info, InProgram(*keys)),
         "VoucherProgram": lambda: voucher_program_by_key(info, InProgram(*keys)),
         "BillingAgreement": lambda: agreement_by_key(info, InProgram(*keys)),
+        "ResponsibleParty": lambda: responsible_party_by_key(info, PartyKey(*keys)),
     }
     return await readers[kind]()
 

@@ -12,6 +12,7 @@ from models.billing import SnapshotKind
 from models.organizations import ScopeKind
 from resolvers.lists import whole
 from resolvers.loaders.places import OrganizationRow, ScopesPage, scope_totals, scopes_of
+from resolvers.loaders.responsibility import WhichParties
 from schema.billable import ProductKey, product_of
 from schema.context import Info
 from schema.fields import field, given
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from schema.dispute_lists import DisputeFilter
     from schema.disputes import Dispute
     from schema.invoices import Invoice
+    from schema.responsibility import ResponsibleParty
     from schema.simulation import BillingSimulation
     from schema.snapshots import BillingPreview, BillingSnapshot
     from schema.voucher_lists import VoucherFilter
@@ -298,6 +300,28 @@ class Organization(Node, ActivityScope):
         from schema.agreements import agreements_with
 
         return await agreements_with(info, self.organization_row)
+
+    @field("For whom it may pay besides its learners, the last recorded first; one a person.")
+    async def responsible_parties(
+        self,
+        info: Info,
+        search: Annotated[
+            str | None, strawberry.argument(description="Only with this text in the name or the address.")
+        ] = strawberry.UNSET,
+        current: Annotated[
+            bool | None,
+            strawberry.argument(description="True for those for whom it may pay now, false for the others."),
+        ] = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[ResponsibleParty, strawberry.lazy("schema.responsibility")]]:
+        from schema.responsibility import responsible_parties
+
+        which = WhichParties(now=info.context.now, search=given(search), current=given(current))
+        page = paging((self.id(), "parties", search, current), first, after, last, before, int)
+        return await responsible_parties(info, self.organization_row, which, page)
 
     @field("The vouchers that it has ordered, the newest order first.")
     async def voucher_orders(

@@ -48,6 +48,7 @@ from schema.pagination import After, Before, Connection, First, Last, connection
 from schema.places import PlaceMutation
 from schema.products import ProductMutation
 from schema.programs import Program, ProgramMutation, ProgramQuery, program_by_id
+from schema.responsibility import ResponsibilityMutation
 from schema.roster import RosterMutation
 from schema.scalars import SCALARS, described
 from schema.snapshot_lists import SnapshotMutation, SnapshotQuery
@@ -194,6 +195,7 @@ class Mutation(
     PlaceMutation,
     HistoryMutation,
     RosterMutation,
+    ResponsibilityMutation,
     ContractMutation,
     SnapshotMutation,
     BillingRunMutation,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, TypeVar
 
@@ -12,6 +13,7 @@ import strawberry
 from models.codes import spaced
 from models.errors import NotFound
 from resolvers.loaders.learners import LearnerKey
+from resolvers.loaders.responsibility import PartyKey
 from resolvers.loaders.voucher_programs import InProgram
 from resolvers.loaders.vouchers import VoucherKey
 from resolvers.programs.acting import ProgramAct
@@ -25,6 +27,7 @@ from schema.context import Info
 from schema.fields import INPUT, given, mutation
 from schema.ids import decode_id
 from schema.money import MoneyInput
+from schema.nodes import OrganizationKey, keyed_organization
 from schema.programs import acted, tried
 from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
 from schema.vouchers import Voucher, voucher_by_key
@@ -46,12 +49,19 @@ class VoucherAssigneeInput:
     learner: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="A learner of the organization that owns the voucher."
     )
+    person: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Somebody for whom that organization is responsible party now."
+    )
 
 
 @strawberry.input
 class VoucherAssignInput:
     voucher: VoucherChoice = strawberry.field(description="Which voucher.")
     to: VoucherAssigneeInput = strawberry.field(description="Whom to.")
+    organization: OrganizationKey | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Whose stock it is taken from: needed of staff who give it to somebody who is no learner.",
+    )
     purpose: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="What it is meant for, in your own words; what was said before if left out.",
@@ -152,7 +162,7 @@ class VoucherMutation:
         refusals(VoucherAssignPayload),
     )
     async def voucher_assign(self, info: Info, input: Annotated[VoucherAssignInput, INPUT]) -> VoucherAssignPayload:
-        program_id, asked = _assigning(input)
+        program_id, asked = await _assigning(info, input)
         made = await acted(info, program_id, lambda act: assign_once(act, input.idempotency_key, asked))
         return VoucherAssignPayload(voucher=await voucher_by_key(info, VoucherKey(program_id, made)))
 
@@ -214,15 +224,34 @@ def _key(given_id: str, *field: str) -> VoucherKey:
     return VoucherKey(*decode_id(given_id, "Voucher", 2, *(field or ("voucher",))))
 
 
-def _assigning(asked: VoucherAssignInput) -> tuple[int, Assigning]:
+async def _assigning(info: Info, asked: VoucherAssignInput) -> tuple[int, Assigning]:
     """In which program, and what."""
-    learner = LearnerKey(*decode_id(asked.to.learner or "", "Learner", 2, "to", "learner"))
-    purpose = given(asked.purpose)
+    learner, person, purpose = given(asked.to.learner), given(asked.to.person), given(asked.purpose)
+    to = Assigning(
+        learner=LearnerKey(*decode_id(learner, "Learner", 2, "to", "learner")) if learner else None,
+        party=PartyKey(await _owner(info, asked), *decode_id(person, "Person", 1, "to", "person")) if person else None,
+        purpose=purpose,
+    )
     if asked.voucher.id:
         key = _key(asked.voucher.id, "voucher", "id")
-        return key.program_id, Assigning(learner=learner, voucher_id=key.voucher_id, purpose=purpose)
+        return key.program_id, replace(to, voucher_id=key.voucher_id)
     stock = InProgram(*decode_id(asked.voucher.from_stock_of or "", "VoucherProgram", 2, "voucher", "fromStockOf"))
-    return stock.program_id, Assigning(learner=learner, voucher_program_id=stock.id, purpose=purpose)
+    return stock.program_id, replace(to, voucher_program_id=stock.id)
+
+
+async def _owner(info: Info, asked: VoucherAssignInput) -> int:
+    """Whose voucher it is: of one from stock that is told, or whoever asks acts for one organization."""
+    if asked.voucher.id:
+        voucher = await voucher_by_key(info, _key(asked.voucher.id, "voucher", "id"))
+        if voucher is None:
+            raise NotFound("voucher", "voucher", "id")
+        return voucher.row.organization_id
+    if asked.organization:
+        return (await keyed_organization(info, asked.organization, "organization")).organization_id
+    own = info.context.principal.organization_id
+    if own is None:
+        raise NotFound("organization", "organization")
+    return own
 
 
 def _redeeming(asked: VoucherRedeemInput) -> tuple[int, Redeeming]:

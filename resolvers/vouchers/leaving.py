@@ -1,6 +1,7 @@
 """Vouchers of people who have left their organization are flagged, so that somebody reissues them; nothing is revoked.
 
-Whoever may still be there, or is known to start later, has not left. A flag goes when they return.
+Whoever may still be there, or is known to start later, has not left; nor has somebody for whom the organization is
+responsible, or will be. A flag goes when they return.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, or_, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.expression import CTE
 
 from models.activity import Predicate
+from models.base import Instant
 from models.batches import as_keys, asked
 from models.interval import FOREVER_US, to_microseconds
 from models.program_events import ProgramDeed, ProgramThing
 from models.vouchers import AssigneeKind, VoucherStanding
+from resolvers.loaders.responsibility import is_responsible_from
 from resolvers.loaders.windows import answers_exactly, answers_uncertainly
 from resolvers.programs.acting import ProgramAct, Told, tell_all
 from resolvers.vouchers.moving import ASSIGNMENT, VOUCHER, of_program
@@ -26,6 +29,7 @@ from resolvers.vouchers.moving import ASSIGNMENT, VOUCHER, of_program
 HERE = Predicate.ACTIVE_DURING
 """From now on, at any time."""
 AT_ONCE = 1_000
+LEAVING = (AssigneeKind.LEARNER, AssigneeKind.PERSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +79,13 @@ async def _set(act: ProgramAct, found: list[tuple[int, int]], flagged_at: dt.dat
 
 
 def _assigned() -> Select[Any]:
-    """Live vouchers that are assigned to learners."""
+    """Live vouchers that are assigned to learners, and to those for whom organizations were responsible."""
     same = (ASSIGNMENT.c.program_id == VOUCHER.c.program_id) & (ASSIGNMENT.c.id == VOUCHER.c.assignment_id)
     return (
         select(VOUCHER.c.id, VOUCHER.c.assignment_id, VOUCHER.c.flagged_at)
         .join_from(VOUCHER, ASSIGNMENT, same)
         .where(VOUCHER.c.program_id == bindparam("program", type_=BigInteger))
-        .where(VOUCHER.c.standing == VoucherStanding.LIVE, ASSIGNMENT.c.kind == AssigneeKind.LEARNER)
+        .where(VOUCHER.c.standing == VoucherStanding.LIVE, ASSIGNMENT.c.kind.in_(LEAVING))
     )
 
 
@@ -93,7 +97,9 @@ def _organizations() -> Select[Any]:
 @lru_cache
 def _misflagged() -> Select[Any]:
     keys = asked("keys", "place", "organization_id", "scope_id", "a", "b", "known_at")
-    here = _is_here(keys, ASSIGNMENT.c.learner_id)
+    now = type_coerce(keys.c.a, Instant)
+    responsible = is_responsible_from(now, keys.c.organization_id, ASSIGNMENT.c.person_id)
+    here = or_(_is_here(keys, ASSIGNMENT.c.learner_id), and_(ASSIGNMENT.c.kind == AssigneeKind.PERSON, responsible))
     flagged = VOUCHER.c.flagged_at.is_not(None)
     return (
         _assigned()
