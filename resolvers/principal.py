@@ -22,6 +22,11 @@ class Principal:
     origin: str = ""
 
     @property
+    def signature(self) -> str:
+        """How events name them. An individual's name may have to be erased, and events stay: they keep the number."""
+        return self.name if self.person_id is None else f"person {self.person_id}"
+
+    @property
     def is_staff(self) -> bool:
         return self.role is Role.STAFF
 

@@ -71,7 +71,7 @@ def _row(act: ProgramAct, key: int, deed: Told) -> dict[str, object]:
         "thing": deed.thing,
         "thing_id": deed.thing_id,
         "deed": deed.deed,
-        "actor": act.principal.name,
+        "actor": act.principal.signature,
         "origin": act.principal.origin,
         "said": deed.said,
         "before": deed.before,

@@ -33,6 +33,8 @@ KEPT = dt.timedelta(days=1)
 # As many addresses as one subscriber has.
 IPV6_PREFIX = 64
 
+FAILED = (VoucherErrorCode.CODE_NOT_USABLE, VoucherErrorCode.CLAIM_NOT_USABLE)
+
 T = TypeVar("T")
 
 
@@ -76,7 +78,7 @@ async def forget_attempts(session: AsyncSession, now: dt.datetime) -> int:
 
 
 def _is_failed(problem: Exception) -> bool:
-    return isinstance(problem, DomainError) and problem.code is VoucherErrorCode.CODE_NOT_USABLE
+    return isinstance(problem, DomainError) and problem.code in FAILED
 
 
 # ----------------------------------------------------------------------------------------- what is counted

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 
 from models.codes import normalized
 from models.errors import NotFound, VoucherError, VoucherErrorCode
+from models.learners import Learner
 from models.money import Money
 from models.voucher_programs import Leftovers, Transferability, VoucherFunding, VoucherProgram
 from models.vouchers import AssignmentState, VoucherStanding
@@ -17,9 +18,25 @@ from resolvers.programs.acting import ProgramAct
 from resolvers.vouchers.codes import CodeKeys
 from resolvers.vouchers.moving import ASSIGNMENT, CODE, VOUCHER, of_program
 
-PROGRAM = VoucherProgram.__table__
+PROGRAM, LEARNER = VoucherProgram.__table__, Learner.__table__
 LONGEST_PURPOSE = 200
 LONGEST_REFERENCE = 100
+
+
+def assigned_to_person(person_id: int) -> ColumnElement[bool]:
+    """Of a voucher joined with the assignment in force: whether it is this person's to use, as whatever they are named
+    in it. Who is only invited, or awaits approval, has nothing of it yet."""
+    learner = exists().where(
+        LEARNER.c.organization_id == ASSIGNMENT.c.organization_id,
+        LEARNER.c.id == ASSIGNMENT.c.learner_id,
+        LEARNER.c.person_id == person_id,
+    )
+    return and_(
+        ASSIGNMENT.c.program_id == VOUCHER.c.program_id,
+        ASSIGNMENT.c.id == VOUCHER.c.assignment_id,
+        ASSIGNMENT.c.state == AssignmentState.ACTIVE,
+        or_(ASSIGNMENT.c.person_id == person_id, learner),
+    )
 
 
 class FoundVoucher(NamedTuple):
