@@ -11,11 +11,14 @@ import typer
 from rich.console import Console
 
 from server.addresses import address, public_address
+from server.demo.mailbox import SENDER as DEMO_SENDER
+from server.demo.mailbox import receiving
 from server.demo.preparing import prepare_demo, welcome
 from server.serving import serve as serve_on
 from server.settings import LOCAL_FOLDER, Settings, variable
 
 console = Console(highlight=False)
+DEMO_MAIL = LOCAL_FOLDER / "demo-mail"
 
 Port = Annotated[int | None, typer.Option(help="Listen on this port instead of COUNTERSIGN_PORT (8000).")]
 Host = Annotated[str | None, typer.Option(help="Listen on this address instead of COUNTERSIGN_HOST (127.0.0.1).")]
@@ -28,7 +31,8 @@ class PortTakenError(Exception):
 def demo(port: Port = None, host: Host = None) -> None:
     """Prepare the demo data and serve it: the quickest way to see Countersign answer.
 
-    The data is made from a fixed seed into a local SQLite file, once; nothing else is needed.
+    The data is made from a fixed seed into a local SQLite file, once; nothing else is needed. Mail goes nowhere: a
+    mail server of its own keeps it as files.
 
     Example: python3 -m server demo --port 8080
     """
@@ -37,9 +41,11 @@ def demo(port: Port = None, host: Host = None) -> None:
     # The port first, so that nobody waits for data that then cannot be served.
     listening(settings.host, settings.port).close()
     secrets = prepare_demo(settings, console)
-    for line in welcome(public_address(settings), secrets):
-        console.print(line, soft_wrap=True)
-    serve_until_stopped(settings)
+    with receiving(DEMO_MAIL, console) as mail_server:
+        os.environ[variable("smtp_url")], os.environ[variable("mail_from")] = mail_server, DEMO_SENDER
+        for line in welcome(public_address(settings), DEMO_MAIL, secrets):
+            console.print(line, soft_wrap=True)
+        serve_until_stopped(chosen(host, port))
 
 
 def serve(port: Port = None, host: Host = None) -> None:

@@ -106,7 +106,7 @@ async def _sign_in_links(database: Database) -> dict[str, str]:
     return await database.run(issue)
 
 
-def welcome(address: str, secrets: dict[str, str]) -> list[str]:
+def welcome(address: str, mail: Path, secrets: dict[str, str]) -> list[str]:
     """What the demo says before it serves."""
     links = [f"  {name}: {address}sign-in/{secret}" for name, secret in secrets.items()]
     return [
@@ -116,5 +116,6 @@ def welcome(address: str, secrets: dict[str, str]) -> list[str]:
         "",
         f"Then: pages at {address}admin, the explorer at {address}explorer, GraphQL at {address}graphql",
         f"A dispute to settle: {address}admin/billing?date=2017-09-01",
+        f"Mail is delivered to nobody: each is kept as a page in {mail}",
         "",
     ]
