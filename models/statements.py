@@ -47,8 +47,7 @@ class Statement(Base):
         Unique("program_id", "organization_id", "currency", "month"),
         CheckConstraint("(state = 'PAID') = (paid_at IS NOT NULL)", name="paid"),
         CheckConstraint("total_minor > 0 OR state = 'PAID'", name="due"),
-        Index(None, "program_id", "closed_at", "id"),
-        Index(None, "program_id", "state", "closed_at", "id"),
+        Index(None, "program_id", "month", "id"),
     )
 
 

@@ -14,6 +14,7 @@ from models.contracts import ContractTerm, Measure
 from models.disputes import DisputeLine
 from models.invoices import CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoicePayment, InvoiceState, LineKind
 from resolvers.invariant import Invariant, keys_of
+from resolvers.statements.invariants import STATEMENT_INVARIANTS
 from resolvers.voucher_invariants import VOUCHER_INVARIANTS
 
 MOST_SHOWN = 100
@@ -228,4 +229,4 @@ def _all() -> Iterator[Invariant]:
     yield Invariant("paid", "Of a paid invoice nothing is due.", _paid_but_due())
 
 
-INVARIANTS = (*_all(), *VOUCHER_INVARIANTS)
+INVARIANTS = (*_all(), *VOUCHER_INVARIANTS, *STATEMENT_INVARIANTS)

@@ -12,7 +12,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    literal,
     not_,
     or_,
     select,
@@ -242,21 +241,6 @@ def _on_line() -> ColumnElement[bool]:
     )
 
 
-def _unbilled_otherwise() -> Select[Any]:
-    """Of each program, organization and currency: what agreements hold as unbilled, less what was redeemed so."""
-    own = ("program_id", "organization_id", "currency")
-    on_account = REDEMPTION.join(VOUCHER, _in_program(VOUCHER, REDEMPTION, "id", "voucher_id"))
-    kept = REDEMPTION.c.amount_minor - _reversed_of(REDEMPTION)
-    parts = union_all(
-        select(*(AGREEMENT.c[name] for name in own), AGREEMENT.c.unbilled_minor.label("minor")),
-        select(*(REDEMPTION.c[name] for name in own), (literal(0) - kept).label("minor"))
-        .select_from(on_account)
-        .where(VOUCHER.c.funding == ON_ACCOUNT),
-    ).subquery("parts")
-    named = keys_of(*(parts.c[name] for name in own))
-    return select(named).group_by(*(parts.c[name] for name in own)).having(func.sum(parts.c.minor) != 0)
-
-
 def _all() -> Iterator[Invariant]:
     yield Invariant(
         "ledger-accounts", "Each entry of the ledger is between the accounts of its event.", _other_accounts()
@@ -276,9 +260,6 @@ def _all() -> Iterator[Invariant]:
     yield Invariant("fee-paid", "Vouchers and card together paid the total of a fee order.", _fee_paid_otherwise())
     yield Invariant("redeemed-by", "A voucher that is assigned is used by its assignee only.", _redeemed_by_another())
     yield Invariant("redeemed-for", "No voucher paid for a product that it may not pay for.", _paid_for_excluded())
-    yield Invariant(
-        "unbilled", "What is unbilled is what was redeemed on account and is on no statement.", _unbilled_otherwise()
-    )
 
 
 VOUCHER_INVARIANTS = tuple(_all())

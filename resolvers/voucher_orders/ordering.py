@@ -35,10 +35,12 @@ class Ordering:
     """What an organization wants, and what it takes that to cost."""
 
     organization_id: int
-    voucher_program_id: int
-    quantity: int
     amount: Money
     funding: VoucherFunding
+    # So many vouchers of this voucher program, or the budget of this promotion.
+    voucher_program_id: int | None = None
+    promotion_id: int | None = None
+    quantity: int = 1
     # The organization's own number of its purchase order.
     purchase_order: str | None = None
     # Which gateway is to charge the card; None where there is none.
@@ -51,12 +53,14 @@ async def order(act: ProgramAct, keys: CodeKeys | None, ordering: Ordering) -> i
     """
     act.principal.must_see_in(act.program_id, ordering.organization_id, "organization", "organization")
     act.principal.must_own(ordering.organization_id, "order vouchers for it")
-    terms = await voucher_program_of(act.session, act.program_id, ordering.voucher_program_id, "voucherProgram")
-    _must_fit(terms, ordering)
-    must_have(keys)
+    offer = await _offer(act, ordering)
+    _must_fit(offer, ordering)
+    if offer.voucher_program_id is not None:
+        must_have(keys)
     if ordering.funding is VoucherFunding.BILL_LATER:
-        await _must_be_agreed(act, ordering)
-    order_id = await _insert(act, terms, ordering)
+        currency = ordering.amount.currency
+        await must_be_agreed(act, ordering.organization_id, currency, "payment", "billLater")
+    order_id = await _insert(act, offer, ordering)
     if ordering.funding is VoucherFunding.CARD:
         await start_payment(act, Subject(PaysFor.VOUCHER_ORDER, order_id), ordering.gateway or "", ordering.amount)
     if ordering.funding is VoucherFunding.BILL_LATER:
@@ -64,54 +68,48 @@ async def order(act: ProgramAct, keys: CodeKeys | None, ordering: Ordering) -> i
     return order_id
 
 
-def _must_fit(terms: VoucherProgramRow, ordering: Ordering) -> None:
-    if terms.stopped_at is not None:
-        raise VoucherError(VoucherErrorCode.STOPPED, VoucherErrorCode.STOPPED.value, "voucherProgram")
+async def _offer(act: ProgramAct, ordering: Ordering) -> Offer:
+    if ordering.promotion_id is not None:
+        return await offer_of_budget(act, ordering.organization_id, ordering.promotion_id)
+    return await offer_of_vouchers(act, ordering.voucher_program_id or 0)
+
+
+def _must_fit(offer: Offer, ordering: Ordering) -> None:
     if not 1 <= ordering.quantity <= MOST_VOUCHERS:
         raise VoucherError(VoucherErrorCode.BAD_QUANTITY, VoucherErrorCode.BAD_QUANTITY.value, "quantity")
-    if ordering.funding not in terms.funding:
-        taken = ", ".join(way.name for way in terms.funding)
-        said = f"{terms.name} cannot be paid for by {ordering.funding.name}. It takes: {taken}."
+    if ordering.funding not in offer.funding:
+        taken = ", ".join(way.name for way in offer.funding)
+        said = f"{offer.name} cannot be paid for by {ordering.funding.name}. It takes: {taken}."
         raise VoucherError(VoucherErrorCode.FUNDING_NOT_TAKEN, said, "payment")
-    _must_equal_total(terms, ordering)
+    _must_equal_total(offer, ordering)
     if ordering.funding is VoucherFunding.CARD and ordering.gateway is None:
         raise VoucherError(VoucherErrorCode.NO_GATEWAY, VoucherErrorCode.NO_GATEWAY.value, "payment", "card")
     if ordering.funding is VoucherFunding.PURCHASE_ORDER:
         must_be_reference(ordering.purchase_order or "", "payment", "purchaseOrder", "number")
 
 
-def _must_equal_total(terms: VoucherProgramRow, ordering: Ordering) -> None:
-    total = terms.face_value * ordering.quantity
+def _must_equal_total(offer: Offer, ordering: Ordering) -> None:
+    total = offer.unit_price * ordering.quantity
     if ordering.amount != total:
         said = (
-            f"{ordering.quantity:,} at {terms.face_value} cost {total}, not {ordering.amount}. "
+            f"{ordering.quantity:,} at {offer.unit_price} cost {total}, not {ordering.amount}. "
             "Nothing was issued or charged."
         )
         raise VoucherError(VoucherErrorCode.AMOUNT_MUST_EQUAL_TOTAL, said, "amount")
 
 
-async def _must_be_agreed(act: ProgramAct, ordering: Ordering) -> None:
-    agreed = await act.session.execute(
-        select(AGREEMENT.c.id)
-        .where(AGREEMENT.c.program_id == act.program_id, AGREEMENT.c.organization_id == ordering.organization_id)
-        .where(AGREEMENT.c.currency == ordering.amount.currency, AGREEMENT.c.ended_at.is_(None))
-    )
-    if agreed.scalar_one_or_none() is None:
-        raise VoucherError(VoucherErrorCode.NO_AGREEMENT, VoucherErrorCode.NO_AGREEMENT.value, "payment", "billLater")
-
-
-async def _insert(act: ProgramAct, terms: VoucherProgramRow, ordering: Ordering) -> int:
+async def _insert(act: ProgramAct, offer: Offer, ordering: Ordering) -> int:
     key = act.keys.take()
     row = {
         "program_id": act.program_id,
         "id": key,
         "organization_id": ordering.organization_id,
         "number": await free_number(act, "ORD", ORDER.c.number),
-        "voucher_program_id": terms.id,
-        "promotion_id": None,
+        "voucher_program_id": offer.voucher_program_id,
+        "promotion_id": offer.promotion_id,
         "quantity": ordering.quantity,
-        "unit_price_minor": terms.face_value_minor,
-        "currency": terms.currency,
+        "unit_price_minor": offer.unit_price.amount_minor,
+        "currency": offer.unit_price.currency,
         "funding": ordering.funding,
         "state": FIRST_STATES[ordering.funding],
         "purchase_order": ordering.purchase_order.strip() if ordering.purchase_order else None,
@@ -120,8 +118,9 @@ async def _insert(act: ProgramAct, terms: VoucherProgramRow, ordering: Ordering)
         "ordered_by": act.principal.name,
         "ordered_at": act.now,
     }
-    await act.session.execute(insert(ORDER), row)
-    what = f"{ordering.quantity:,} × {terms.name}, {ordering.amount}, {ordering.funding.name}"[:200]
+    # Of two who buy one budget at once the second is run again, and finds the first's order.
+    await add_unique(act.session, insert(ORDER).values(row))
+    what = f"{ordering.quantity:,} × {offer.name}, {ordering.amount}, {ordering.funding.name}"[:200]
     await tell(act, Told(thing=ProgramThing.VOUCHER_ORDER, thing_id=key, deed=ProgramDeed.ORDERED, after=what))
     return key
 

@@ -542,12 +542,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("statement", schema=None) as batch_op:
         batch_op.create_index(
-            batch_op.f("ix_statement_program_id_closed_at_id"), ["program_id", "closed_at", "id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_statement_program_id_state_closed_at_id"),
-            ["program_id", "state", "closed_at", "id"],
-            unique=False,
+            batch_op.f("ix_statement_program_id_month_id"), ["program_id", "month", "id"], unique=False
         )
 
     op.create_table(
