@@ -79,6 +79,14 @@ async def change_cap(act: ProgramAct, agreement_id: int, cap: Money) -> int:
     return agreement_id
 
 
+async def must_be_agreed(act: ProgramAct, organization_id: int, currency: str, *field: str) -> None:
+    """Before anything is used that the organization is billed for later."""
+    in_force = (TABLE.c.program_id == act.program_id) & (TABLE.c.organization_id == organization_id)
+    agreed = select(TABLE.c.id).where(in_force, TABLE.c.currency == currency, TABLE.c.ended_at.is_(None))
+    if (await act.session.execute(agreed)).scalar_one_or_none() is None:
+        raise VoucherError(VoucherErrorCode.NO_AGREEMENT, VoucherErrorCode.NO_AGREEMENT.value, *field)
+
+
 async def end_agreement(act: ProgramAct, agreement_id: int) -> int:
     """Nothing more is billed later; what is owed stays owed. Once it is ended nothing changes."""
     act.principal.must_run(act.program_id, DEED)

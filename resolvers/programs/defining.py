@@ -18,6 +18,7 @@ from models.money import Money
 from models.products import Product
 from models.program_events import ProgramDeed, ProgramThing
 from models.programs import HOLD_SECONDS, Program
+from models.promotions import Promotion
 from models.voucher_programs import (
     VoucherProgram,
 )
@@ -166,13 +167,15 @@ def own_key(act: ProgramAct, key: int) -> dict[str, object]:
     return {"program_id": act.program_id, "id": key}
 
 
-def change_of(table: type[Product | VoucherProgram], act: ProgramAct, key: int, *still: ColumnElement[bool]) -> Update:
+def change_of(
+    table: type[Product | VoucherProgram | Promotion], act: ProgramAct, key: int, *still: ColumnElement[bool]
+) -> Update:
     """A change of this one, if it still is as it must be."""
     return update(table).where(table.program_id == act.program_id, table.id == key, *still)
 
 
 async def must_be_free(
-    act: ProgramAct, table: type[Product | VoucherProgram], same: ColumnElement[bool], said: str, field: str
+    act: ProgramAct, table: type[Product | VoucherProgram | Promotion], same: ColumnElement[bool], said: str, field: str
 ) -> None:
     """Of two at once the database refuses one, which is tried again, and refused here."""
     if await act.session.scalar(select(table.id).where(table.program_id == act.program_id, same)) is not None:

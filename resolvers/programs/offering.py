@@ -74,7 +74,7 @@ async def _add_voucher_program(act: ProgramAct, new: NewVoucherProgram) -> int:
     name = named(new.name)
     _must_be_worth_something(new)
     await _must_be_valid(act, new)
-    rulings = await _rulings(act, new)
+    rulings = await rulings_of(act, new.included, new.excluded, new.face_value.currency)
     taken = f"Another voucher program is named {name}."
     await must_be_free(act, VoucherProgram, VoucherProgram.name == name, taken, "name")
     key = act.keys.take()
@@ -141,18 +141,17 @@ async def _must_be_valid(act: ProgramAct, new: NewVoucherProgram) -> None:
         raise VoucherError(VoucherErrorCode.DATE_OUT_OF_RANGE, said, "validThrough")
 
 
-async def _rulings(act: ProgramAct, new: NewVoucherProgram) -> Mapping[int, ProductRuling]:
+async def rulings_of(
+    act: ProgramAct, included: Collection[int], excluded: Collection[int], currency: str
+) -> Mapping[int, ProductRuling]:
     """What is ruled of each product that is named; an exclusion wins, but something must be left to pay for."""
-    excluded = dict.fromkeys(new.excluded, ProductRuling.EXCLUDED)
-    if new.included and not set(new.included) - set(new.excluded):
-        raise bad_terms(
-            "Everything that is included is excluded too, so the vouchers would pay for nothing.", "excluded"
-        )
-    rulings = dict.fromkeys(new.included, ProductRuling.INCLUDED) | excluded
+    if included and not set(included) - set(excluded):
+        raise bad_terms("Everything that is included is excluded too, so nothing would ever be paid for.", "excluded")
+    rulings = dict.fromkeys(included, ProductRuling.INCLUDED) | dict.fromkeys(excluded, ProductRuling.EXCLUDED)
     keys = [InProgram(act.program_id, product_id) for product_id in rulings]
     known = {row.id: row for row in await products_by_key(act.session, keys)}
     for product_id, ruling in rulings.items():
-        _must_fit(known.get(product_id), new.face_value.currency, ruling.name.lower())
+        _must_fit(known.get(product_id), currency, ruling.name.lower())
     return rulings
 
 
@@ -160,5 +159,5 @@ def _must_fit(product: ProductRow | None, currency: str, field: str) -> None:
     if product is None:
         raise VoucherError(VoucherErrorCode.NOT_FOUND, "There is no such product in this program.", field)
     if product.currency != currency:
-        said = f"{product.name} is priced in {product.currency}, and the vouchers are worth {currency}."
+        said = f"{product.name} is priced in {product.currency}, and this is worth {currency}."
         raise bad_terms(f"{said} Currencies never mix.", field)

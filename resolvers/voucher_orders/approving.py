@@ -5,12 +5,11 @@ from __future__ import annotations
 from models.ledger import LedgerEvent
 from models.program_events import ProgramDeed, ProgramThing
 from models.voucher_orders import VoucherOrderState
-from models.voucher_programs import IssueOn
 from resolvers.ledger.posting import Posting, post
-from resolvers.loaders.voucher_programs import voucher_program_of
 from resolvers.programs.acting import ProgramAct, Told, tell
 from resolvers.voucher_orders.finding import must_move, seen_order
 from resolvers.voucher_orders.issuing import issue
+from resolvers.voucher_orders.offers import issues_on_approval
 from resolvers.vouchers.codes import CodeKeys
 from resolvers.vouchers.finding import reason_of
 
@@ -18,13 +17,13 @@ AWAITING = (VoucherOrderState.AWAITING_APPROVAL,)
 
 
 async def approve(act: ProgramAct, keys: CodeKeys | None, order_id: int) -> int:
-    """Where the voucher program issues on approval, the vouchers are issued, and their price is owed."""
+    """Where the voucher program issues on approval, the vouchers are issued, and their price is owed; a promotion's
+    budget always."""
     order = await seen_order(act, order_id)
     act.principal.must_run(act.program_id, "approve a purchase order")
     approved = await must_move(act, order, AWAITING, VoucherOrderState.APPROVED)
     await tell(act, Told(thing=ProgramThing.VOUCHER_ORDER, thing_id=order.id, deed=ProgramDeed.ORDER_APPROVED))
-    terms = await voucher_program_of(act.session, act.program_id, order.voucher_program_id or 0)
-    if terms.issue_on is IssueOn.APPROVAL:
+    if await issues_on_approval(act, approved):
         await issue(act, keys, approved)
         await post(
             act,
@@ -33,6 +32,7 @@ async def approve(act: ProgramAct, keys: CodeKeys | None, order_id: int) -> int:
                 amount=order.total,
                 organization_id=order.organization_id,
                 voucher_order_id=order.id,
+                promotion_id=order.promotion_id,
             ),
         )
     return order.id

@@ -15,6 +15,7 @@ from resolvers.loaders.voucher_orders import OrderRow
 from resolvers.payments.rows import PaysFor, Subject
 from resolvers.payments.starting import give_up_waiting
 from resolvers.programs.acting import ProgramAct, Told, tell
+from resolvers.voucher_orders.budgets import take_back
 from resolvers.voucher_orders.finding import must_move, seen_order
 from resolvers.vouchers.finding import reason_of
 from resolvers.vouchers.moving import CANCELLED, VOUCHER, end_codes_and_assignments
@@ -31,7 +32,7 @@ async def cancel(act: ProgramAct, order_id: int, why: str) -> int:
     cancelled = await must_move(act, order, UNPAID, VoucherOrderState.CANCELLED, closed_at=act.now, reason=reason)
     await give_up_waiting(act, Subject(PaysFor.VOUCHER_ORDER, order_id))
     if cancelled.issued_at is not None:
-        await _take_back(act, cancelled)
+        await (_take_back if cancelled.promotion_id is None else take_back)(act, cancelled)
     deed = ProgramDeed.ORDER_CANCELLED
     await tell(act, Told(thing=ProgramThing.VOUCHER_ORDER, thing_id=order_id, deed=deed, said=reason))
     return order_id

@@ -14,7 +14,9 @@ from resolvers.payments.rows import PaysFor, Subject
 from resolvers.payments.starting import start_payment
 from resolvers.principal import Principal
 from resolvers.programs.acting import ProgramAct, Told, tell
+from resolvers.voucher_orders.budgets import cannot_be_funded
 from resolvers.voucher_orders.finding import must_move, seen_order, wrong_state
+from resolvers.voucher_orders.offers import still_wanted
 from resolvers.vouchers.codes import CodeKeys, must_have
 
 
@@ -37,9 +39,12 @@ async def pay_anew(act: ProgramAct, keys: CodeKeys | None, order_id: int, gatewa
     """The order waits for another card than the one that was declined. The key of the new payment."""
     order = await seen_order(act, order_id)
     act.principal.must_own(order.organization_id, "pay for its vouchers")
-    must_have(keys)
+    if order.promotion_id is None:
+        must_have(keys)
     if order.funding is not VoucherFunding.CARD:
         raise wrong_state(order)
+    if not await still_wanted(act, order):
+        raise cannot_be_funded("order")
     waits, declined = VoucherOrderState.AWAITING_PAYMENT, (VoucherOrderState.DECLINED,)
     await must_move(act, order, declined, waits, closed_at=None, reason=None)
     told = Told(thing=ProgramThing.VOUCHER_ORDER, thing_id=order_id, deed=ProgramDeed.PAID_ANEW, said=order.reason)

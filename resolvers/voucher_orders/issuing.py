@@ -9,13 +9,18 @@ from models.vouchers import Voucher, VoucherStanding
 from resolvers.loaders.voucher_orders import ORDER, OrderRow
 from resolvers.loaders.voucher_programs import program_of, voucher_program_of
 from resolvers.programs.acting import ProgramAct, Told, tell
+from resolvers.voucher_orders.budgets import fund
 from resolvers.vouchers.codes import CodeKeys, NewCode, keep_codes, must_have, new_codes
 
 PARTS = ("held", "captured", "reversed", "expired", "forfeited", "refunded")
 
 
 async def issue(act: ProgramAct, keys: CodeKeys | None, order: OrderRow) -> list[int]:
-    """The keys of the vouchers; none if the order's were issued before."""
+    """The keys of the vouchers; none if the order's were issued before, and none of a promotion, which is funded."""
+    if order.promotion_id is not None:
+        if await _begin(act, order):
+            await fund(act, order)
+        return []
     secret = must_have(keys)
     if not await _begin(act, order):
         return []

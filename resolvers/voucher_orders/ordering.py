@@ -1,28 +1,28 @@
-"""Ordering vouchers: so many of a voucher program, for exactly what they cost."""
+"""Ordering vouchers, so many of a voucher program, or the budget of a promotion: for exactly what they cost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 from models.errors import VoucherError, VoucherErrorCode
 from models.money import Money
 from models.program_events import ProgramDeed, ProgramThing
-from models.voucher_orders import MOST_VOUCHERS, BillingAgreement, VoucherOrderState
+from models.voucher_orders import MOST_VOUCHERS, VoucherOrderState
 from models.voucher_programs import VoucherFunding
 from resolvers.loaders.voucher_orders import ORDER
-from resolvers.loaders.voucher_programs import VoucherProgramRow, voucher_program_of
 from resolvers.payments.rows import PaysFor, Subject
 from resolvers.payments.starting import start_payment
-from resolvers.programs.acting import ProgramAct, Told, tell
+from resolvers.programs.acting import ProgramAct, Told, add_unique, tell
+from resolvers.programs.agreeing import must_be_agreed
 from resolvers.programs.numbering import free_number
 from resolvers.voucher_orders.finding import found_order
 from resolvers.voucher_orders.issuing import issue
+from resolvers.voucher_orders.offers import Offer, offer_of_budget, offer_of_vouchers
 from resolvers.vouchers.codes import CodeKeys, must_have
 from resolvers.vouchers.finding import must_be_reference
 
-AGREEMENT = BillingAgreement.__table__
 FIRST_STATES = {
     VoucherFunding.CARD: VoucherOrderState.AWAITING_PAYMENT,
     VoucherFunding.PURCHASE_ORDER: VoucherOrderState.AWAITING_APPROVAL,
@@ -123,5 +123,3 @@ async def _insert(act: ProgramAct, offer: Offer, ordering: Ordering) -> int:
     what = f"{ordering.quantity:,} × {offer.name}, {ordering.amount}, {ordering.funding.name}"[:200]
     await tell(act, Told(thing=ProgramThing.VOUCHER_ORDER, thing_id=key, deed=ProgramDeed.ORDERED, after=what))
     return key
-
-

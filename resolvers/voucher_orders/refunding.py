@@ -22,6 +22,7 @@ from resolvers.loaders.voucher_programs import VoucherProgramRow, program_of, vo
 from resolvers.payments.returning import ask_back, charged_payment
 from resolvers.payments.rows import PaysFor, Subject
 from resolvers.programs.acting import ProgramAct, Told, tell, tell_all
+from resolvers.voucher_orders.budgets import give_back
 from resolvers.voucher_orders.finding import seen_order, wrong_state
 from resolvers.vouchers.moving import REFUNDED, VOUCHER, end_codes_and_assignments
 
@@ -38,20 +39,42 @@ async def refund(act: ProgramAct, order_id: int, voucher_ids: Collection[int] | 
     """Of these vouchers, all or none; or of all of the order's that are refundable.
 
     Prepaid: their value goes back, for a card's order by the gateway, which is asked afterwards. Billed later: nothing
-    was paid, so they only end.
+    was paid, so they only end. Of a promotion what nobody holds of its budget goes back, until its last day has passed.
     """
     order = await seen_order(act, order_id)
     if order.state not in REFUNDABLE:
         raise wrong_state(order)
     if order.funding is VoucherFunding.PURCHASE_ORDER:
         act.principal.must_run(act.program_id, "give the money of a purchase order back, which it pays itself")
+    if order.promotion_id is None:
+        total = await _end_vouchers(act, order, voucher_ids)
+    else:
+        total = await _end_budget(act, order, voucher_ids)
+    if order.state is VoucherOrderState.SETTLED:
+        await _pay_back(act, order, total)
+    return order_id
+
+
+async def _end_budget(act: ProgramAct, order: OrderRow, voucher_ids: Collection[int] | None) -> Money:
+    if voucher_ids is not None:
+        said = "The order is of a promotion's budget: it has no vouchers."
+        raise VoucherError(VoucherErrorCode.NOT_REFUNDABLE, said, "vouchers")
+    total = await give_back(act, order)
+    told = Told(
+        thing=ProgramThing.VOUCHER_ORDER, thing_id=order.id, deed=ProgramDeed.REFUNDED, after=f"budget, {total}"
+    )
+    await tell(act, told)
+    return total
+
+
+async def _end_vouchers(act: ProgramAct, order: OrderRow, voucher_ids: Collection[int] | None) -> Money:
     terms = await voucher_program_of(act.session, act.program_id, order.voucher_program_id or 0)
     await _must_be_in_time(act, order, terms)
     given_back = await _end(act, order, terms, voucher_ids)
     await _tell(act, order, given_back)
     if order.state is VoucherOrderState.SETTLED:
-        await _pay_back(act, order, given_back)
-    return order_id
+        await post(act, *(_posting(order, one) for one in given_back))
+    return _total(order, given_back)
 
 
 async def _must_be_in_time(act: ProgramAct, order: OrderRow, terms: VoucherProgramRow) -> None:
@@ -139,9 +162,18 @@ def _total(order: OrderRow, given_back: Sequence[GivenBack]) -> Money:
     return Money(sum(one.amount_minor for one in given_back), order.currency)
 
 
-async def _pay_back(act: ProgramAct, order: OrderRow, given_back: Sequence[GivenBack]) -> None:
+def _posting(order: OrderRow, one: GivenBack) -> Posting:
+    return Posting(
+        event=LedgerEvent.UNUSED_REFUNDED,
+        amount=Money(one.amount_minor, order.currency),
+        organization_id=order.organization_id,
+        voucher_order_id=order.id,
+        voucher_id=one.voucher_id,
+    )
+
+
+async def _pay_back(act: ProgramAct, order: OrderRow, total: Money) -> None:
     """Never more than was paid: the order counts what it gave back."""
-    total = _total(order, given_back)
     refunded = ORDER.c.refunded_minor + total.amount_minor
     counted = await act.session.execute(
         update(ORDER)
@@ -152,19 +184,6 @@ async def _pay_back(act: ProgramAct, order: OrderRow, given_back: Sequence[Given
     )
     if counted.scalar_one_or_none() is None:
         raise wrong_state(order)
-    await post(
-        act,
-        *(
-            Posting(
-                event=LedgerEvent.UNUSED_REFUNDED,
-                amount=Money(one.amount_minor, order.currency),
-                organization_id=order.organization_id,
-                voucher_order_id=order.id,
-                voucher_id=one.voucher_id,
-            )
-            for one in given_back
-        ),
-    )
     if order.funding is VoucherFunding.CARD:
         await _ask_gateway(act, order, total)
 

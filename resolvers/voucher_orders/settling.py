@@ -8,8 +8,9 @@ from models.voucher_orders import VoucherOrderState
 from resolvers.ledger.posting import Posting, post
 from resolvers.loaders.voucher_orders import ORDER, OrderRow
 from resolvers.programs.acting import ProgramAct, Told, tell
-from resolvers.voucher_orders.finding import move, must_move, seen_order
+from resolvers.voucher_orders.finding import found_order, move, must_move, seen_order
 from resolvers.voucher_orders.issuing import issue
+from resolvers.voucher_orders.offers import still_wanted
 from resolvers.vouchers.codes import CodeKeys
 from resolvers.vouchers.finding import must_be_reference
 
@@ -17,6 +18,7 @@ State = VoucherOrderState
 # A charge that succeeded is money that came in, whatever was heard of it before.
 CHARGEABLE = (State.AWAITING_PAYMENT, State.PAYMENT_UNKNOWN, State.DECLINED)
 UNANSWERED = (State.AWAITING_PAYMENT, State.PAYMENT_UNKNOWN)
+TOO_LATE = "The promotion was stopped, has ended or is paid for otherwise. What the card was charged goes back."
 IN_FULL = ORDER.c.quantity * ORDER.c.unit_price_minor
 
 
@@ -32,9 +34,12 @@ async def settle(act: ProgramAct, keys: CodeKeys | None, order_id: int, payment_
 
 
 async def settle_paid(act: ProgramAct, keys: CodeKeys | None, order_id: int) -> bool:
-    """The card was charged for all of it. False if it was settled before, or cancelled: nothing is done then, and
-    whoever charged the card for a cancelled order has to give the money back.
+    """The card was charged for all of it. False if it was settled before, or cancelled, or if the promotion that it
+    is for was stopped or has ended: nothing is issued then, and whoever charged the card has to give the money back.
     """
+    if not await still_wanted(act, await found_order(act, order_id)):
+        await move(act, order_id, CHARGEABLE, State.CANCELLED, closed_at=act.now, reason=TOO_LATE)
+        return False
     settled = await move(act, order_id, CHARGEABLE, State.SETTLED, paid_minor=IN_FULL, closed_at=act.now, reason=None)
     if settled is None:
         return False
@@ -68,6 +73,12 @@ async def _told_and_posted(act: ProgramAct, keys: CodeKeys | None, order: OrderR
     event = LedgerEvent.ORDER_SETTLED if was_owed else LedgerEvent.PURCHASE_PAID
     await post(
         act,
-        Posting(event=event, amount=order.total, organization_id=order.organization_id, voucher_order_id=order.id),
+        Posting(
+            event=event,
+            amount=order.total,
+            organization_id=order.organization_id,
+            voucher_order_id=order.id,
+            promotion_id=order.promotion_id,
+        ),
     )
     await issue(act, keys, order)
