@@ -1,4 +1,4 @@
-"""What becomes due of vouchers by itself, in every program: expiry, the flags of people who have left, and forgetting
+"""What becomes due of vouchers by itself, in every program: expiry, also of links, the flags of people who have left, and forgetting
 who tried codes.
 """
 
@@ -22,9 +22,11 @@ from resolvers.vouchers.leaving import Leavers, flag_leavers, leavers
 
 
 async def keep_vouchers(reading: Reading, run: Writing, principal: Principal, now: dt.datetime) -> int:
-    """How many vouchers expired or were flagged. Any number of workers may ask at once: each is done once."""
+    """How many vouchers and links expired, and how many were flagged. Any number of workers may ask at once: each is
+    done once."""
     await run(partial(forget_attempts, now=now))
-    return await _expire(reading, run, principal, now) + await _flag(reading, run, principal, now)
+    expired = await _expire(reading, run, principal, now) + await _expire_links(reading, run, principal, now)
+    return expired + await _flag(reading, run, principal, now)
 
 
 async def _expire(reading: Reading, run: Writing, principal: Principal, now: dt.datetime) -> int:
