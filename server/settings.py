@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -15,7 +15,14 @@ PREFIX = "COUNTERSIGN_"
 ROOT = Path(__file__).resolve().parent.parent
 # What running Countersign leaves behind on this machine: the demo's database, a local PostgreSQL. Ignored by git.
 LOCAL_FOLDER = ROOT / ".countersign"
-SECRET = {"database_url", "signing_passphrase", "stripe_secret_key", "stripe_webhook_secret", "smtp_url"}
+SECRET = {
+    "database_url",
+    "signing_passphrase",
+    "stripe_secret_key",
+    "stripe_webhook_secret",
+    "payflow_password",
+    "smtp_url",
+}
 WITH_PASSWORD = {"database_url", "smtp_url"}
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
@@ -59,6 +66,27 @@ DatabaseUrl = Annotated[str, AfterValidator(database_url)]
 SmtpUrl = Annotated[str, AfterValidator(smtp_url)]
 MailFrom = Annotated[str, AfterValidator(mail_from)]
 ExistingFile = Annotated[Path, AfterValidator(existing_file)]
+
+
+def names(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def switches(value: object) -> object:
+    """`stripe=false,payflow=true` by name."""
+    if not isinstance(value, str):
+        return value
+    parts = [part.partition("=") for part in value.split(",") if part.strip()]
+    wrong = [name for name, _, switch in parts if switch.strip().lower() not in SWITCHES]
+    if wrong:
+        raise ValueError(f"names of gateways with true or false, as stripe=false, unlike {wrong[0].strip()!r}")
+    return {name.strip(): SWITCHES[switch.strip().lower()] for name, _, switch in parts}
+
+
+SWITCHES = {"true": True, "false": False}
+# Read as text, not as JSON.
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(names)]
+Switches = Annotated[dict[str, bool], NoDecode, BeforeValidator(switches)]
 
 
 class Settings(BaseSettings):
@@ -130,6 +158,28 @@ class Settings(BaseSettings):
     mail_from: MailFrom | None = Field(
         default=None,
         description="Whom mail comes from, as Board <vouchers@example.org>; bounces go to vouchers+…@example.org.",
+    )
+    payflow_vendor: str | None = Field(
+        default=None, description="The merchant's login at a Payflow Pro gateway with hosted pages; none if unset."
+    )
+    payflow_password: SecretStr | None = Field(default=None, description="The password of that login.")
+    payflow_partner: str = Field(default="PayPal", description="Who sold the Payflow account.")
+    payflow_user: str | None = Field(
+        default=None, description="The user of the Payflow account, where it is not the merchant's login."
+    )
+    payflow_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+$",
+        description="The address of a local Payflow server, for tests; Payflow itself if unset.",
+    )
+    gateways: Names = Field(
+        default=(),
+        description="Further gateways, separated by commas: moolah, usaepay, alabama-interactive (known by name, not "
+        "connected), and manual (the program records by hand that it was paid).",
+    )
+    voucher_enabled: Switches = Field(
+        default={},
+        description="Whether a gateway takes vouchers, as stripe=false,payflow=true. It can only switch off.",
     )
     roster: ExistingFile | None = Field(
         default=None, description="The path of a real roster file, for the tests and benchmarks that import one."

@@ -63,6 +63,8 @@ class Asked:
     asked_at: dt.datetime
     # The gateway's own reference of it, where it is known.
     gateway_reference: str | None = None
+    # In which it was asked for: not every gateway says.
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)

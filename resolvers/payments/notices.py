@@ -13,7 +13,7 @@ from models.errors import NotFound
 from models.payments import GatewayNotice
 from models.programs import Program
 from resolvers.database import Writing
-from resolvers.gateways.gateway import Answer, Asked, Gateway, Notice, NotThere
+from resolvers.gateways.gateway import Answer, Gateway, Notice, NotThere
 from resolvers.payments.answering import keep_answer
 from resolvers.payments.rows import COLUMNS, PAYMENT, PaymentRow
 from resolvers.principal import Principal
@@ -46,7 +46,7 @@ async def verify_hearsay(
     payment = await run(lambda session: _found(session, now, slug, name, notice))
     if payment is None:
         return None
-    answer = await gateway.look_up(Asked(reference=payment.reference, asked_at=payment.asked_at))
+    answer = await gateway.look_up(payment.asked())
     if not isinstance(answer, NotThere):
         told = replace(notice, id=f"{payment.reference}:{type(answer).__name__}", answer=answer)
         await run(lambda session: _keep_verified(session, keys, now, slug, name, told))

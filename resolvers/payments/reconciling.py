@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.payments import PaymentState, RefundState
 from resolvers.database import Reading, Writing
-from resolvers.gateways.gateway import Answer, Asked, Gateway, Gateways, NotThere
+from resolvers.gateways.gateway import Gateway, Gateways, NotThere
 from resolvers.payments.answering import give_up, keep_answer
 from resolvers.payments.refunds import NEVER_ARRIVED, give_back
 from resolvers.payments.rows import COLUMNS, OF_PAYMENT, PAYMENT, REFUND, REFUND_COLUMNS, PaymentRow, RefundRow
@@ -40,7 +40,7 @@ class Reconciliation:
 
     async def payments(self) -> None:
         for payment in await self._open_payments():
-            await self.look_up(payment, self.gateways[payment.gateway])
+            await self._look_up(payment, self.gateways[payment.gateway])
 
     async def refunds(self) -> None:
         for refund in await self._open_refunds():
@@ -60,12 +60,8 @@ class Reconciliation:
         async with self.reading() as connection:
             return [PaymentRow(**row) for row in (await connection.execute(listed)).mappings()]
 
-    async def look_up(self, payment: PaymentRow, gateway: Gateway) -> Answer | NotThere:
-        """What the gateway says of it, which is kept."""
-        asked = Asked(
-            reference=payment.reference, asked_at=payment.asked_at, gateway_reference=payment.gateway_reference
-        )
-        answer = await gateway.look_up(asked)
+    async def _look_up(self, payment: PaymentRow, gateway: Gateway) -> None:
+        answer = await gateway.look_up(payment.asked(payment.gateway_reference))
 
         async def keep(session: AsyncSession) -> None:
             act = await begin_act(session, self.principal, self.now, payment.program_id)
@@ -75,7 +71,6 @@ class Reconciliation:
                 await give_up(act, payment)
 
         await self.run(keep)
-        return answer
 
     async def _open_refunds(self) -> Sequence[RefundRow]:
         """Those that nobody has asked for yet, and those without an answer."""

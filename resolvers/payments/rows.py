@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_
 
 from models.money import Money
 from models.payments import Payment, PaymentRefund, PaymentState, RefundState
+from resolvers.gateways.gateway import Asked
 
 PAYMENT = Payment.__table__
 REFUND = PaymentRefund.__table__
@@ -81,6 +82,15 @@ class PaymentRow:
     @property
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
+
+    def asked(self, gateway_reference: str | None = None) -> Asked:
+        """To be looked up by our reference, or by the gateway's own where that is known from itself."""
+        return Asked(
+            reference=self.reference,
+            asked_at=self.asked_at,
+            gateway_reference=gateway_reference,
+            currency=self.currency,
+        )
 
     @property
     def subject(self) -> Subject:

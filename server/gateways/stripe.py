@@ -25,7 +25,9 @@ from resolvers.gateways.gateway import (
     ActionRequired,
     Answer,
     Asked,
+    Authorised,
     BadNotice,
+    Capture,
     Charge,
     Declined,
     GivenBack,
@@ -35,6 +37,9 @@ from resolvers.gateways.gateway import (
     RefundAnswer,
     Succeeded,
     Unknown,
+    Void,
+    VoidAnswer,
+    Voided,
 )
 
 log = structlog.get_logger()
@@ -48,6 +53,9 @@ A_PAGE = 100
 # Clocks differ, and so a charge may seem older there than when it was asked for.
 CLOCKS_DIFFER = dt.timedelta(hours=1)
 ABOUT_CHARGES = "payment_intent."
+CAPABILITIES = Capabilities(
+    name=NAME, takes_vouchers=True, hosted_page=False, refunds=True, partial_refunds=True, authorises=True
+)
 Listed = TypeVar("Listed", PaymentIntent, stripe.Refund)
 
 
@@ -55,8 +63,14 @@ class StripeGateway:
     """One account of Stripe's. Its SDK blocks, so it is asked in a thread."""
 
     def __init__(
-        self, secret_key: str, webhook_secret: str | None, url: str | None, answer_seconds: float = ANSWER_SECONDS
+        self,
+        secret_key: str,
+        webhook_secret: str | None,
+        url: str | None,
+        answer_seconds: float = ANSWER_SECONDS,
+        capabilities: Capabilities = CAPABILITIES,
     ) -> None:
+        self.capabilities = capabilities
         self._webhook_secret = webhook_secret
         self._http = requests.Session()
         self._client = StripeClient(
@@ -67,15 +81,20 @@ class StripeGateway:
             http_client=RequestsClient(timeout=answer_seconds, session=self._http),
         )
 
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities(name=NAME, takes_vouchers=True, hosted_page=False, refunds=True, partial_refunds=True)
-
     def close(self) -> None:
         self._http.close()
 
     async def charge(self, charge: Charge) -> Answer:
-        return await asyncio.to_thread(self._charge, charge)
+        return await asyncio.to_thread(self._charge, _asked(charge))
+
+    async def authorise(self, charge: Charge) -> Answer:
+        return await asyncio.to_thread(self._charge, {**_asked(charge), "capture_method": "manual"})
+
+    async def capture(self, capture: Capture) -> Answer:
+        return await asyncio.to_thread(self._capture, capture)
+
+    async def void(self, void: Void) -> VoidAnswer:
+        return await asyncio.to_thread(self._void, void)
 
     async def look_up(self, asked: Asked) -> Answer | NotThere:
         return await asyncio.to_thread(self._look_up, asked)
@@ -88,12 +107,30 @@ class StripeGateway:
 
     # ------------------------------------------------------------------------------------------- charges
 
-    def _charge(self, charge: Charge) -> Answer:
+    def _charge(self, asked: PaymentIntentCreateParams) -> Answer:
+        reference = str(cast("dict[str, dict[str, str]]", asked)["metadata"]["reference"])
         try:
-            intent = self._client.v1.payment_intents.create(_asked(charge), {"idempotency_key": charge.reference})
+            intent = self._client.v1.payment_intents.create(asked, {"idempotency_key": reference})
         except stripe.StripeError as problem:
             return _refused(problem)
         return _read(intent)
+
+    def _capture(self, capture: Capture) -> Answer:
+        amount = capture.amount.amount_minor
+        try:
+            intent = self._client.v1.payment_intents.capture(
+                capture.authorised, {"amount_to_capture": amount}, {"idempotency_key": capture.reference}
+            )
+        except stripe.StripeError as problem:
+            return _refused(problem)
+        return _read(intent)
+
+    def _void(self, void: Void) -> VoidAnswer:
+        try:
+            intent = self._client.v1.payment_intents.cancel(void.authorised, {}, {"idempotency_key": void.reference})
+        except stripe.StripeError as problem:
+            return _refused(problem)
+        return Voided(intent.id) if intent.status == "canceled" else Unknown(f"the payment is {intent.status}")
 
     def _look_up(self, asked: Asked) -> Answer | NotThere:
         intents = self._client.v1.payment_intents
@@ -174,6 +211,7 @@ def _reference_of(one: PaymentIntent | stripe.Refund) -> object:
 
 def _asked(charge: Charge) -> PaymentIntentCreateParams:
     about = {**charge.metadata, "reference": charge.reference, "description": charge.description}
+    about |= {"pinned_to": charge.pinned_to}
     asked = {
         "amount": charge.amount.amount_minor,
         "currency": charge.amount.currency.lower(),
@@ -188,7 +226,11 @@ def _asked(charge: Charge) -> PaymentIntentCreateParams:
 
 def _read(intent: PaymentIntent) -> Answer:
     if intent.status == "succeeded":
-        return Succeeded(intent.id, Money(intent.amount, intent.currency.upper()))
+        # After a capture of a part it is less than was asked for.
+        received: int = intent.to_dict().get("amount_received") or intent.amount
+        return Succeeded(intent.id, Money(received, intent.currency.upper()))
+    if intent.status == "requires_capture":
+        return Authorised(intent.id, Money(intent.amount, intent.currency.upper()))
     if intent.status == "requires_action" and intent.client_secret:
         return ActionRequired(intent.id, intent.client_secret)
     if intent.status == "requires_payment_method":
