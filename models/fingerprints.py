@@ -1,4 +1,4 @@
-"""What people of a cohort were chosen by, as digests: one of them all, and a short one of each, to tell what changed."""
+"""What people of a cohort were chosen by, as digests: one of all, and a short one of each, to tell what changed."""
 
 from __future__ import annotations
 

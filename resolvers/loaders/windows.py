@@ -115,6 +115,19 @@ def answers_who(predicate: Predicate, keys: CTE) -> CompoundSelect[Any]:
     return union_all(*exact, answers_uncertainly(predicate, keys, surely=False))
 
 
+def answers_where(predicate: Predicate, keys: CTE) -> CompoundSelect[Any]:
+    """The same, each with the scope in which they do, and whether that is so whatever the lost dates were. Somebody may
+    be named more than once."""
+
+    def told(who: Select[Any], window: FromClause, *, certain: bool) -> Select[Any]:
+        return who.add_columns(window.c.scope_id, literal(int(certain)).label("certain"))
+
+    exact = (told(_matching(window, predicate, keys, None), window, certain=True) for window in (CURRENT, FORMER))
+    lost = (answers_uncertainly(predicate, keys, surely=surely) for surely in (True, False))
+    surely, perhaps = (told(who, UNCERTAIN, certain=certain) for who, certain in zip(lost, (True, False), strict=True))
+    return union_all(*exact, surely, perhaps)
+
+
 def answers_in_both(
     predicate: Predicate | None, keys: CTE, learner: ColumnElement[int], *, surely: bool
 ) -> ColumnElement[bool]:
