@@ -1,5 +1,5 @@
-"""What becomes due of vouchers by itself, in every program: expiry, also of links, the flags of people who have left, and forgetting
-who tried codes.
+"""What becomes due of vouchers by itself, in every program: expiry, also of links, the flags of people who have left,
+and forgetting who tried codes.
 """
 
 from __future__ import annotations
