@@ -49,23 +49,26 @@ def of_program(act: ProgramAct) -> ColumnElement[bool]:
     return VOUCHER.c.program_id == act.program_id
 
 
-async def capture(act: ProgramAct, voucher_id: int, amount_minor: int, *, forfeits_rest: bool) -> int | None:
+async def capture(
+    act: ProgramAct, voucher_id: int, amount_minor: int, *, forfeits_rest: bool, is_held: bool = False
+) -> int | None:
     """Takes so much of a live voucher, and what is left of it if that is forfeited.
 
-    Gives what was forfeited by it; None if the voucher is not live, has expired, or does not hold so much that nobody
-    holds.
+    Gives what was forfeited by it; None if the voucher is not live, or does not hold so much that nobody else holds.
+    What the caller holds of it (`is_held`) pays even if the voucher has expired since; anything else does not.
     """
-    before = await _forfeited(act, voucher_id)
-    free = VOUCHER.c.remaining_minor - VOUCHER.c.held_minor
-    live = and_(VOUCHER.c.standing == VoucherStanding.LIVE, VOUCHER.c.expires_at > act.now, free >= amount_minor)
-    as_read = VOUCHER.c.forfeited_minor == before
+    before, own_minor = await _forfeited(act, voucher_id), amount_minor if is_held else 0
+    free = VOUCHER.c.remaining_minor - VOUCHER.c.held_minor + own_minor
+    live = VOUCHER.c.standing == VoucherStanding.LIVE if is_held else is_usable(act.now)
+    enough = and_(free >= amount_minor, VOUCHER.c.held_minor >= own_minor, VOUCHER.c.forfeited_minor == before)
     forfeited = free - amount_minor if forfeits_rest else literal(0)
     rest = VOUCHER.c.remaining_minor - amount_minor - forfeited
     taken = await act.session.execute(
         update(VOUCHER)
-        .where(of_program(act), VOUCHER.c.id == voucher_id, live, as_read)
+        .where(of_program(act), VOUCHER.c.id == voucher_id, live, enough)
         .values(
             remaining_minor=rest,
+            held_minor=VOUCHER.c.held_minor - own_minor,
             captured_minor=VOUCHER.c.captured_minor + amount_minor,
             forfeited_minor=VOUCHER.c.forfeited_minor + forfeited,
             standing=case((rest == 0, VoucherStanding.SPENT.name), else_=VOUCHER.c.standing),

@@ -1,0 +1,1 @@
+"""What a person is about to pay for, and what vouchers hold for it, up to the moment of paying."""
