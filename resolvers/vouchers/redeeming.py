@@ -6,11 +6,9 @@ clear that whoever has it may use it.
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 
 from models.errors import DomainError, NotFound, VoucherError, VoucherErrorCode
 from models.learners import Learner
@@ -24,6 +22,7 @@ from resolvers.ledger.posting import Posting, post
 from resolvers.loaders.learners import LearnerKey
 from resolvers.loaders.voucher_programs import ProductRow, product_of, voucher_program_of
 from resolvers.programs.acting import ProgramAct, Told, once_in_program, tell
+from resolvers.statements.owing import OnAccount, owe
 from resolvers.vouchers.codes import CodeKeys
 from resolvers.vouchers.finding import FoundVoucher, find_by_code, must_be_reference, must_find, refuse_dead
 from resolvers.vouchers.moving import capture
@@ -62,7 +61,7 @@ async def redeem(act: ProgramAct, keys: CodeKeys, asked: Redeeming) -> int:
     await _refuse_unfit(act, found, product)
     _refuse_other_amount(product.price, asked.amount)
     forfeited = await _capture(act, found, product.price, asked)
-    account = await _owe(act, found.organization_id, product.price) if found.billed_later else None
+    account = await owe(act, found.organization_id, product.price) if found.billed_later else None
     redemption_id = await _write(act, found, product, reference, asked.learner, account)
     await _post(act, found, redemption_id, product.price, forfeited)
     await tell(act, _told(found, product, forfeited))
@@ -142,50 +141,6 @@ def _does_not_fit(said: str, at: str = "product") -> DomainError:
 
 def _refusal(code: VoucherErrorCode, said: str, at: str) -> VoucherError:
     return VoucherError(code, said, at)
-
-
-# ----------------------------------------------------------------------------------------------- billed later
-
-
-class OnAccount(NamedTuple):
-    """Under which agreement it is billed, and at which moment it counts: never in a month that is closed."""
-
-    agreement_id: int
-    counts_at: dt.datetime
-
-
-async def _owe(act: ProgramAct, organization_id: int, amount: Money) -> OnAccount:
-    """The organization owes so much more, and never more than its cap: one statement looks and adds."""
-    minor = amount.amount_minor
-    owed = AGREEMENT.c.unbilled_minor + AGREEMENT.c.unpaid_minor + AGREEMENT.c.held_minor
-    in_force = (
-        (AGREEMENT.c.program_id == act.program_id)
-        & (AGREEMENT.c.organization_id == organization_id)
-        & (AGREEMENT.c.currency == amount.currency)
-        & AGREEMENT.c.ended_at.is_(None)
-    )
-    added = await act.session.execute(
-        update(AGREEMENT)
-        .where(in_force, owed + minor <= AGREEMENT.c.cap_minor)
-        .values(unbilled_minor=AGREEMENT.c.unbilled_minor + minor)
-        .returning(AGREEMENT.c.id, AGREEMENT.c.closed_until)
-    )
-    account = added.one_or_none()
-    if account is None:
-        row = (await act.session.execute(select(owed, AGREEMENT.c.cap_minor).where(in_force))).one_or_none()
-        raise _over_cap(amount, *map(int, row)) if row else _no_agreement()
-    return OnAccount(account.id, max(act.now, account.closed_until))
-
-
-def _over_cap(amount: Money, owed_minor: int, cap_minor: int) -> VoucherError:
-    owed, cap = Money(owed_minor, amount.currency), Money(cap_minor, amount.currency)
-    said = f"{owed} of a cap of {cap} is unbilled, unpaid or held, so {amount} more is too much. Nothing was redeemed."
-    return VoucherError(VoucherErrorCode.OVER_CAP, said, "by")
-
-
-def _no_agreement() -> VoucherError:
-    code = VoucherErrorCode.NO_AGREEMENT
-    return VoucherError(code, code.value, "by")
 
 
 # -------------------------------------------------------------------------------------------------- it is paid
