@@ -17,7 +17,7 @@ from resolvers.carts.holding import Settling, settle
 from resolvers.carts.sharing import Stock, stock_of
 from resolvers.carts.versions import begin_release, of_cart
 from resolvers.database import Reading, Writing
-from resolvers.loaders.carts import APPLIED, CART, AppliedRow, CartKey, CartRow
+from resolvers.loaders.carts import APPLIED, CART, VOUCHER, AppliedRow, CartKey, CartRow
 from resolvers.principal import Principal
 from resolvers.programs.acting import ProgramAct, Told, begin_act, tell
 
@@ -52,8 +52,8 @@ async def release_overdue(act: ProgramAct, cart: CartRow, stock: Stock) -> bool:
 
 
 async def end_overdue_holds(act: ProgramAct, cart_id: int) -> bool:
-    """Whether the cart held anything longer than it may, and was open."""
-    return await _release(act, cart_id, lambda row: row.held_until <= act.now)
+    """Whether the cart was open, and held anything longer than it may, or that has expired."""
+    return await _release(act, cart_id, lambda row: row.is_overdue(act.now))
 
 
 async def _carts_with(act: ProgramAct, *conditions: ColumnElement[bool]) -> list[tuple[int, CartState]]:
@@ -108,7 +108,8 @@ async def give_up(act: ProgramAct, cart: CartRow) -> None:
 async def keep_carts(reading: Reading, run: Writing, principal: Principal, now: dt.datetime) -> int:
     """Ends holds whose time is over, and gives up carts that nobody touched for a day; how many carts that were.
 
-    A transaction for each cart: any number of workers may ask at once, and each cart is changed once.
+    A transaction for each cart: any number of workers may ask at once, and each cart is changed once. What is more
+    than so many waits for the next time.
     """
     async with reading() as connection:
         overdue, forsaken = await _overdue(connection, now), await _forsaken(connection, now)
@@ -118,9 +119,10 @@ async def keep_carts(reading: Reading, run: Writing, principal: Principal, now: 
 
 
 async def _overdue(connection: AsyncConnection, now: dt.datetime) -> Sequence[CartKey]:
-    is_open = CART.c.state == CartState.OPEN
-    joined = select(CART.c.program_id, CART.c.id).join(APPLIED, ON_CART)
-    due = joined.where(LIVE, APPLIED.c.held_until <= now, is_open).distinct().limit(AT_ONCE)
+    voucher = and_(VOUCHER.c.program_id == APPLIED.c.program_id, VOUCHER.c.id == APPLIED.c.voucher_id)
+    joined = select(CART.c.program_id, CART.c.id).join(APPLIED, ON_CART).outerjoin(VOUCHER, voucher)
+    over = or_(APPLIED.c.held_until <= now, VOUCHER.c.expires_at <= now)
+    due = joined.where(LIVE, CART.c.state == CartState.OPEN, over).distinct().limit(AT_ONCE)
     return [CartKey(*row) for row in await connection.execute(due)]
 
 

@@ -144,6 +144,10 @@ class AppliedRow(NamedTuple):
     def is_live(self) -> bool:
         return self.ended_at is None
 
+    def is_overdue(self, now: dt.datetime) -> bool:
+        """The time of its hold is over, or it has expired."""
+        return self.held_until <= now or (self.expires_at is not None and self.expires_at <= now)
+
     @property
     def is_new(self) -> bool:
         """It is about to be applied, and not written yet."""

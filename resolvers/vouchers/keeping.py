@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.programs import Program
+from resolvers.carts.releasing import keep_carts
 from resolvers.database import Reading, Writing
 from resolvers.principal import Principal
 from resolvers.programs.acting import begin_act
@@ -23,7 +24,8 @@ from resolvers.vouchers.leaving import Leavers, flag_leavers, leavers
 
 async def keep_vouchers(reading: Reading, run: Writing, principal: Principal, now: dt.datetime) -> int:
     """How many vouchers and links expired, and how many were flagged. Any number of workers may ask at once: each is
-    done once."""
+    done once. Carts let go first of what has expired."""
+    await keep_carts(reading, run, principal, now)
     await run(partial(forget_attempts, now=now))
     expired = await _expire(reading, run, principal, now) + await _expire_links(reading, run, principal, now)
     return expired + await _flag(reading, run, principal, now)

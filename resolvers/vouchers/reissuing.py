@@ -9,6 +9,7 @@ from sqlalchemy import update
 from models.errors import VoucherError, VoucherErrorCode
 from models.program_events import ProgramDeed, ProgramThing
 from models.vouchers import AssignmentEnd, CodeEnd, VoucherStanding
+from resolvers.carts.releasing import let_go_of
 from resolvers.programs.acting import ProgramAct, Told, once_in_program, tell
 from resolvers.vouchers.codes import CodeKeys, NewCode, keep_codes, new_codes
 from resolvers.vouchers.finding import FoundVoucher, must_own, reason_of
@@ -44,6 +45,7 @@ async def reissue(act: ProgramAct, keys: CodeKeys, voucher_id: int, reason: str)
     found = await must_own(act, voucher_id, DEED)
     why = reason_of(reason)
     (new,) = new_codes([voucher_id])
+    await let_go_of(act, [voucher_id])
     if not await _renew(act, new):
         raise _why_not(act, found)
     await end_codes(act, [voucher_id], CodeEnd.REISSUED)
@@ -54,7 +56,7 @@ async def reissue(act: ProgramAct, keys: CodeKeys, voucher_id: int, reason: str)
 
 
 async def _renew(act: ProgramAct, new: NewCode) -> bool:
-    """Not while something of it is held: what holds it may be capturing it."""
+    """Not while something of it is held: open carts have let go of it, so what holds it may be capturing it."""
     renewed = await act.session.execute(
         update(VOUCHER)
         .where(of_program(act), VOUCHER.c.id == new.voucher_id, VOUCHER.c.held_minor == 0)

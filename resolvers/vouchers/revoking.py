@@ -7,6 +7,7 @@ from sqlalchemy import update
 from models.errors import VoucherError, VoucherErrorCode
 from models.program_events import ProgramDeed, ProgramThing
 from models.vouchers import VoucherStanding
+from resolvers.carts.releasing import let_go_of
 from resolvers.programs.acting import ProgramAct, Told, once_in_program, tell
 from resolvers.vouchers.finding import must_own, reason_of, refuse_dead
 from resolvers.vouchers.moving import REVOKED, VOUCHER, end_codes_and_assignments, is_usable, of_program
@@ -23,6 +24,7 @@ async def revoke_once(act: ProgramAct, key: str, voucher_id: int, reason: str) -
 async def revoke(act: ProgramAct, voucher_id: int, reason: str) -> int:
     found = await must_own(act, voucher_id, DEED)
     why = reason_of(reason)
+    await let_go_of(act, [voucher_id])
     if not await _end(act, voucher_id):
         refuse_dead(act, found)
         raise VoucherError(VoucherErrorCode.IN_USE, VoucherErrorCode.IN_USE.value, "voucher")
