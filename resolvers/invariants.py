@@ -14,6 +14,7 @@ from models.contracts import ContractTerm, Measure
 from models.disputes import DisputeLine
 from models.invoices import CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoicePayment, InvoiceState, LineKind
 from resolvers.invariant import Invariant, keys_of
+from resolvers.promotions.invariants import PROMOTION_INVARIANTS
 from resolvers.statements.invariants import STATEMENT_INVARIANTS
 from resolvers.voucher_invariants import VOUCHER_INVARIANTS
 
@@ -229,4 +230,4 @@ def _all() -> Iterator[Invariant]:
     yield Invariant("paid", "Of a paid invoice nothing is due.", _paid_but_due())
 
 
-INVARIANTS = (*_all(), *VOUCHER_INVARIANTS, *STATEMENT_INVARIANTS)
+INVARIANTS = (*_all(), *VOUCHER_INVARIANTS, *STATEMENT_INVARIANTS, *PROMOTION_INVARIANTS)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.ledger import LedgerEvent
 from models.money import Money
 from models.program_events import ProgramDeed, ProgramThing
 from models.promotions import Promotion
 from models.voucher_programs import VoucherFunding
+from resolvers.database import Reading, Writing
 from resolvers.ledger.posting import Posting, post
-from resolvers.programs.acting import ProgramAct, Told, tell
+from resolvers.principal import Principal
+from resolvers.programs.acting import ProgramAct, Told, begin_act, tell
 
 PROMOTION = Promotion.__table__
 
@@ -66,3 +69,14 @@ def _is_due(now: dt.datetime) -> ColumnElement[bool]:
         PROMOTION.c.held_uses == 0,
         PROMOTION.c.held_minor == 0,
     )
+
+
+async def expire_promotions(reading: Reading, run: Writing, principal: Principal, now: dt.datetime) -> int:
+    """All that are due, a transaction each. Any number of workers may ask at once: each is done once."""
+    async with reading() as connection:
+        due = await due_promotions(connection, now)
+
+    async def expire(session: AsyncSession, one: DuePromotion) -> int:
+        return await expire_promotion(await begin_act(session, principal, now, one.program_id), one.promotion_id)
+
+    return sum([await run(partial(expire, one=one)) for one in due])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from models.batches import counting
@@ -129,8 +129,10 @@ async def _count_held(act: ProgramAct, promotion_id: int, person_id: int) -> boo
 
 @lru_cache
 def _counting(dialect: str) -> ReturningInsert[Any]:
-    promotion = and_(PROMOTION.c.program_id == PERSON.c.program_id, PROMOTION.c.id == PERSON.c.promotion_id)
-    limit = select(PROMOTION.c.most_uses_a_person).where(promotion).correlate(PERSON).scalar_subquery()
+    own = (PERSON.c[name] for name in ("program_id", "promotion_id"))
+    program_id, promotion_id = (bindparam(column.name, type_=column.type) for column in own)
+    promotion = and_(PROMOTION.c.program_id == program_id, PROMOTION.c.id == promotion_id)
+    limit = select(PROMOTION.c.most_uses_a_person).where(promotion).scalar_subquery()
     return counting(dialect, PERSON, "held_uses", func.coalesce(limit, NO_LIMIT), beside=("uses",))
 
 
