@@ -6,7 +6,7 @@ import datetime as dt
 
 import strawberry
 
-from models.errors import BadCursor, NotFound
+from models.errors import BadCursor
 from models.interval import BEGINNING, FOREVER, from_microseconds, to_microseconds
 from models.program_events import ProgramDeed
 from models.voucher_states import VoucherState
@@ -26,6 +26,7 @@ from resolvers.loaders.voucher_lists import (
     vouchers_of_person_total,
 )
 from resolvers.loaders.vouchers import RedemptionRow, VoucherKey, VoucherRow
+from resolvers.vouchers.listing import in_organization, in_program
 from schema.context import Info
 from schema.fields import given
 from schema.ids import decode_id
@@ -60,6 +61,9 @@ class VoucherFilter:
     program: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="Only those of this program."
     )
+    organization: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Only those of this organization."
+    )
 
 
 def chosen_by(info: Info, asked: VoucherFilter | None) -> Chosen:
@@ -83,38 +87,26 @@ def _program_of(asked: VoucherFilter | None) -> int:
     return decode_id(program, "Program", 1, "filter", "program")[0] if program else 0
 
 
+def _organization_of(asked: VoucherFilter | None) -> int:
+    """The only organization that is asked for; 0 for all."""
+    organization = given(asked.organization) if asked else None
+    return decode_id(organization, "Organization", 1, "filter", "organization")[0] if organization else 0
+
+
 async def organization_vouchers(
     info: Info, organization_id: int, asked: VoucherFilter | None, page: Page
 ) -> Connection[Voucher]:
     """What an organization has bought, in one program or in all; a program's administrator sees it in their own."""
-    program_id = _own_program(info, organization_id, _program_of(asked))
-    return await _vouchers(info, Of.ORGANIZATION, ListKey(program_id, organization_id, 0), asked, page)
+    key = in_organization(info.context.principal, organization_id, _program_of(asked), _organization_of(asked))
+    return await _vouchers(info, Of.ORGANIZATION, key, asked, page)
 
 
 async def vouchers_in_program(
     info: Info, of: Of, program_id: int, thing_id: int, asked: VoucherFilter | None, page: Page
 ) -> Connection[Voucher]:
     """Of a voucher program, an order, or the program itself: all for who runs it, their own for an organization."""
-    key = ListKey(program_id, thing_id, _only_organization(info, program_id))
+    key = in_program(info.context.principal, program_id, thing_id, _organization_of(asked))
     return await _vouchers(info, of, key, asked, page)
-
-
-def _own_program(info: Info, organization_id: int, asked_program: int) -> int:
-    principal = info.context.principal
-    if principal.may_see(organization_id):
-        return asked_program
-    if principal.program_id is None or asked_program not in (0, principal.program_id):
-        raise NotFound("organization")
-    return principal.program_id
-
-
-def _only_organization(info: Info, program_id: int) -> int:
-    principal = info.context.principal
-    if principal.runs(program_id):
-        return 0
-    if principal.organization_id is None:
-        raise NotFound("program")
-    return principal.organization_id
 
 
 async def _vouchers(info: Info, of: Of, key: ListKey, asked: VoucherFilter | None, page: Page) -> Connection[Voucher]:
@@ -162,7 +154,7 @@ async def organization_redemptions(
     info: Info, organization_id: int, since: dt.datetime | None, until: dt.datetime | None, page: Page
 ) -> Connection[Redemption]:
     """What an organization's vouchers paid."""
-    key = ListKey(_own_program(info, organization_id, 0), organization_id, 0)
+    key = in_organization(info.context.principal, organization_id)
     return await _redemptions(info, Of.ORGANIZATION, key, since, until, page)
 
 
@@ -170,7 +162,7 @@ async def program_redemptions(
     info: Info, program_id: int, since: dt.datetime | None, until: dt.datetime | None, page: Page
 ) -> Connection[Redemption]:
     """What vouchers paid in a program; to an organization only what its own paid."""
-    key = ListKey(program_id, program_id, _only_organization(info, program_id))
+    key = in_program(info.context.principal, program_id, program_id)
     return await _redemptions(info, Of.PROGRAM, key, since, until, page)
 
 

@@ -28,6 +28,7 @@ from server.readiness import Readiness, prepare_database
 from server.requests import Surroundings
 from server.settings import ROOT, Settings
 from server.voucher_codes import voucher_code_routes
+from server.voucher_exports import voucher_export_routes
 from server.webhooks import webhook_routes
 
 STYLE = ROOT / "graphiql" / "admin" / "static" / "countersign.css"
@@ -70,6 +71,7 @@ def create_app(
         *export_routes(database, clock, guard),
         *pack_routes(database, guard),
         *voucher_code_routes(database, code_keys, clock, guard),
+        *voucher_export_routes(database, clock, guard),
         *webhook_routes(database, gateways or {}, code_keys, clock),
         *_health_routes(readiness),
         Route("/assets/countersign.css", _style),

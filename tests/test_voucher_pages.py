@@ -17,6 +17,7 @@ async def test_the_voucher_of_who_left_is_reissued_and_assigned_to_somebody_else
         await client.open("/admin/organizations/xtra-lease")
         assert "20 vouchers" in await client.follow("Vouchers")
         assert "1 voucher " in await client.open(f"{VOUCHERS}?flagged=yes")
+        assert client.links["These as CSV"] == "/exports/organizations/xtra-lease/vouchers.csv?flagged=yes"
         (row,) = table(client.page)
         assert "learner has left" in row[1]
         before = row[0]

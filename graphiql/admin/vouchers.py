@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TypedDict, cast
+from urllib.parse import quote, urlencode
 
 from graphiql.admin.organizations import PageInfo, paging_links
 from graphiql.admin.pages import BadAddress, Page, Variables, Visit, clean, present
@@ -58,6 +59,18 @@ class VouchersPage(Page):
 
     def variables_of_form(self) -> Variables:
         return {"organization": self.slug, "listed": False}
+
+    @property
+    def export(self) -> str:
+        """The same as a file."""
+        states = STATES.get(self.chosen["state"], ("", None))[1] or []
+        flagged = [("flagged", "yes")] if self.chosen["flagged"] == "yes" else []
+        asked = urlencode([*(("states", str(state)) for state in states), *flagged])
+        return f"/exports/organizations/{quote(self.slug)}/vouchers.csv" + (f"?{asked}" if asked else "")
+
+    @property
+    def redemptions_export(self) -> str:
+        return f"/exports/organizations/{quote(self.slug)}/redemptions.csv"
 
     def is_found(self, data: Mapping[str, object]) -> bool:
         return data.get("organization") is not None
