@@ -46,6 +46,7 @@ class FeeOrder(Base):
         CheckConstraint("by_vouchers_minor + by_card_minor = total_minor", name="total"),
         Index(None, "program_id", "completed_at", "id"),
         Index(None, "program_id", "person_id", "id"),
+        Index(None, "program_id", "reference"),
     )
 
 

@@ -33,13 +33,16 @@ async def start_payment(act: ProgramAct, subject: Subject, gateway: str, amount:
     return key
 
 
-async def give_up_waiting(act: ProgramAct, subject: Subject) -> None:
-    """Those of its payments that wait for somebody. One that the gateway is being asked for is left to its answer."""
-    await act.session.execute(
+async def give_up_waiting(act: ProgramAct, subject: Subject) -> bool:
+    """Those of its payments that wait for somebody: whether there is any. One that the gateway is being asked for is
+    left to its answer."""
+    given_up = await act.session.execute(
         update(PAYMENT)
         .where(subject.among(act.program_id), PAYMENT.c.state.in_(WAITING))
         .values(state=PaymentState.CANCELLED, answered_at=act.now)
+        .returning(PAYMENT.c.id)
     )
+    return bool(given_up.all())
 
 
 def reference_of(what: str, key: int) -> str:

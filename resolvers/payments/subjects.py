@@ -10,8 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from models.program_events import ProgramThing
+from resolvers.checkout import deciding
 from resolvers.payments.rows import PaysFor
 from resolvers.programs.acting import ProgramAct
+from resolvers.statements import paying
 from resolvers.voucher_orders.finding import seen_order
 from resolvers.voucher_orders.settling import decline, leave_unknown, settle_paid
 from resolvers.vouchers.codes import CodeKeys
@@ -36,5 +38,19 @@ class PaidFor:
 PAID_FOR: Mapping[PaysFor, PaidFor] = {
     PaysFor.VOUCHER_ORDER: PaidFor(
         thing=ProgramThing.VOUCHER_ORDER, seen=seen_order, paid=settle_paid, declined=decline, unknown=leave_unknown
+    ),
+    PaysFor.CHECKOUT: PaidFor(
+        thing=ProgramThing.CART,
+        seen=deciding.seen_checkout,
+        paid=deciding.paid,
+        declined=deciding.declined,
+        unknown=deciding.unknown,
+    ),
+    PaysFor.STATEMENT: PaidFor(
+        thing=ProgramThing.STATEMENT,
+        seen=paying.seen_statement,
+        paid=paying.paid_by_card,
+        declined=paying.declined,
+        unknown=paying.left_unknown,
     ),
 }

@@ -749,6 +749,9 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_fee_order_program_id_person_id_id"), ["program_id", "person_id", "id"], unique=False
         )
+        batch_op.create_index(
+            batch_op.f("ix_fee_order_program_id_reference"), ["program_id", "reference"], unique=False
+        )
 
     op.create_table(
         "payment",

@@ -1,0 +1,1 @@
+"""Completing a cart: frozen as its person saw it, paid outside any transaction, then captured with its order."""

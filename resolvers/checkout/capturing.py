@@ -1,0 +1,245 @@
+"""What a cart holds is taken, and its order is written with the ledger: all of it in the transaction that decides.
+
+Vouchers are captured in the order of their ids. What is held cannot be taken by anybody else, so nothing here can fail
+but by a mistake of ours; then nothing at all is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import and_, insert, select, update
+
+from models.carts import CartVoucherEnd
+from models.ledger import LedgerEvent
+from models.money import Money
+from models.program_events import ProgramDeed, ProgramThing
+from models.promotions import Promotion
+from models.redemptions import FeeChannel, FeeOrder, FeeOrderLine, Redemption
+from models.voucher_programs import Leftovers, VoucherProgram
+from models.vouchers import Voucher
+from resolvers.carts.finding import allocations_of, applied_to, lines_of
+from resolvers.ledger.posting import Posting, post
+from resolvers.loaders.carts import APPLIED, AllocationRow, AppliedRow, CartLineRow
+from resolvers.loaders.checkouts import CheckoutRow
+from resolvers.programs.acting import ProgramAct, Told, tell_all
+from resolvers.programs.numbering import free_number
+from resolvers.promotions import moving as promotions
+from resolvers.statements.owing import OnAccount, owe_held
+from resolvers.vouchers.moving import capture
+
+VOUCHER = Voucher.__table__
+TERMS = VoucherProgram.__table__
+PROMOTION = Promotion.__table__
+FEE = FeeOrder.__table__
+
+
+class NotCaptured(RuntimeError):
+    """What a cart holds could not be taken: its holds and the vouchers disagree, which an invariant would show."""
+
+
+class Payer(NamedTuple):
+    """Whose voucher or promotion it is."""
+
+    organization_id: int
+    voucher_order_id: int | None = None
+    assignment_id: int | None = None
+    forfeits_rest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What one voucher or promotion has paid."""
+
+    applied: AppliedRow
+    payer: Payer
+    # Minor units by line.
+    amounts: Mapping[int, int]
+    forfeited_minor: int = 0
+    account: OnAccount | None = None
+
+    @property
+    def total_minor(self) -> int:
+        return sum(self.amounts.values())
+
+
+async def capture_cart(act: ProgramAct, checkout: CheckoutRow) -> int:
+    """The key of the order."""
+    applied = [row for row in await applied_to(act, checkout.cart_id) if row.is_live]
+    amounts = _by_payer(await allocations_of(act, checkout.cart_id))
+    payers = await _payers(act, applied)
+    captured = [
+        await _capture(act, checkout, row, payers[row.id], amounts.get(row.id, {}))
+        for row in sorted(applied, key=lambda row: (row.voucher_id or 0, row.id))
+    ]
+    await _end(act, applied)
+    return await _write(act, checkout, await lines_of(act, checkout.cart_id), captured)
+
+
+# ------------------------------------------------------------------------------------------------ taking value
+
+
+def _by_payer(rows: Sequence[AllocationRow]) -> dict[int, dict[int, int]]:
+    amounts: dict[int, dict[int, int]] = {}
+    for row in rows:
+        amounts.setdefault(row.cart_voucher_id, {})[row.line_number] = row.amount_minor
+    return amounts
+
+
+async def _payers(act: ProgramAct, applied: Sequence[AppliedRow]) -> dict[int, Payer]:
+    vouchers = await _vouchers(act, [row.voucher_id for row in applied if row.voucher_id])
+    sponsors = await _sponsors(act, [row.promotion_id for row in applied if row.promotion_id])
+    return {row.id: vouchers[row.voucher_id] if row.voucher_id else sponsors[row.promotion_id or 0] for row in applied}
+
+
+async def _vouchers(act: ProgramAct, ids: Sequence[int]) -> dict[int, Payer]:
+    terms = and_(TERMS.c.program_id == VOUCHER.c.program_id, TERMS.c.id == VOUCHER.c.voucher_program_id)
+    own = [VOUCHER.c[name] for name in ("id", "organization_id", "voucher_order_id", "assignment_id")]
+    found = select(*own, TERMS.c.leftovers).select_from(VOUCHER.join(TERMS, terms))
+    rows = await act.session.execute(found.where(VOUCHER.c.program_id == act.program_id, VOUCHER.c.id.in_(ids)))
+    return {row.id: Payer(*row[1:4], row.leftovers is Leftovers.FORFEIT) for row in rows}
+
+
+async def _sponsors(act: ProgramAct, ids: Sequence[int]) -> dict[int, Payer]:
+    found = select(PROMOTION.c.id, PROMOTION.c.organization_id)
+    rows = await act.session.execute(found.where(PROMOTION.c.program_id == act.program_id, PROMOTION.c.id.in_(ids)))
+    return {row.id: Payer(row.organization_id) for row in rows}
+
+
+async def _capture(
+    act: ProgramAct, checkout: CheckoutRow, row: AppliedRow, payer: Payer, amounts: Mapping[int, int]
+) -> Captured:
+    """All that it holds, which is what its lines come to."""
+    minor = sum(amounts.values())
+    if minor != row.held_minor:
+        raise NotCaptured(row.id)
+    forfeited = 0
+    if row.voucher_id is not None:
+        forfeited = await _capture_voucher(act, row.voucher_id, minor, payer)
+    elif not await promotions.capture(act, row.promotion_id or 0, checkout.person_id, minor):
+        raise NotCaptured(row.id)
+    account = await owe_held(act, row.billing_agreement_id, minor) if row.billing_agreement_id else None
+    return Captured(row, payer, amounts, forfeited, account)
+
+
+async def _capture_voucher(act: ProgramAct, voucher_id: int, minor: int, payer: Payer) -> int:
+    forfeited = await capture(act, voucher_id, minor, forfeits_rest=payer.forfeits_rest, is_held=True)
+    if forfeited is None:
+        raise NotCaptured(voucher_id)
+    return forfeited
+
+
+async def _end(act: ProgramAct, applied: Sequence[AppliedRow]) -> None:
+    if applied:
+        of_them = and_(APPLIED.c.program_id == act.program_id, APPLIED.c.id.in_([row.id for row in applied]))
+        ended = update(APPLIED).where(of_them, APPLIED.c.ended_at.is_(None))
+        await act.session.execute(ended.values(end=CartVoucherEnd.CAPTURED, ended_at=act.now))
+
+
+# ------------------------------------------------------------------------------------------- writing the order
+
+
+async def _write(
+    act: ProgramAct, checkout: CheckoutRow, lines: Sequence[CartLineRow], captured: Sequence[Captured]
+) -> int:
+    order_id = act.keys.take()
+    await act.session.execute(insert(FEE), await _order(act, checkout, order_id))
+    await act.session.execute(insert(FeeOrderLine.__table__), [_line(act, order_id, line) for line in lines])
+    parts = [(one, number, minor) for one in captured for number, minor in one.amounts.items()]
+    first = act.keys.take(len(parts)) if parts else 0
+    numbered = [(first + place, *part) for place, part in enumerate(parts)]
+    rows = [_redemption(act, checkout, order_id, *part) for part in numbered]
+    if rows:
+        await act.session.execute(insert(Redemption.__table__), rows)
+    await post(act, *_postings(checkout, order_id, numbered))
+    await tell_all(act, [_told(checkout, one) for one in captured if one.applied.voucher_id])
+    return order_id
+
+
+async def _order(act: ProgramAct, checkout: CheckoutRow, order_id: int) -> dict[str, object]:
+    return {
+        "program_id": act.program_id,
+        "id": order_id,
+        "channel": FeeChannel.CHECKOUT,
+        "person_id": checkout.person_id,
+        "checkout_id": checkout.id,
+        "gateway": checkout.gateway,
+        "reference": await free_number(act, "FEE", FEE.c.reference),
+        "total_minor": checkout.total_minor,
+        "by_vouchers_minor": checkout.by_vouchers_minor,
+        "by_card_minor": checkout.by_card_minor,
+        "currency": checkout.currency,
+        "completed_at": act.now,
+    }
+
+
+def _line(act: ProgramAct, order_id: int, line: CartLineRow) -> dict[str, object]:
+    return {
+        "program_id": act.program_id,
+        "fee_order_id": order_id,
+        "number": line.number,
+        "product_id": line.product_id,
+        "quantity": line.quantity,
+        "unit_price_minor": line.unit_price_minor,
+    }
+
+
+def _redemption(
+    act: ProgramAct, checkout: CheckoutRow, order_id: int, key: int, one: Captured, number: int, minor: int
+) -> dict[str, object]:
+    return {
+        "program_id": act.program_id,
+        "id": key,
+        "fee_order_id": order_id,
+        "line_number": number,
+        "voucher_id": one.applied.voucher_id,
+        "promotion_id": one.applied.promotion_id,
+        "organization_id": one.payer.organization_id,
+        "billing_agreement_id": one.account and one.account.agreement_id,
+        "assignment_id": one.payer.assignment_id,
+        "amount_minor": minor,
+        "currency": checkout.currency,
+        "redeemed_at": one.account.counts_at if one.account else act.now,
+    }
+
+
+def _postings(
+    checkout: CheckoutRow, order_id: int, numbered: Sequence[tuple[int, Captured, int, int]]
+) -> Iterator[Posting]:
+    """What is billed later was no liability: none of it is forfeited in the ledger."""
+    for key, one, _, minor in numbered:
+        event = LedgerEvent.REDEEMED_ON_ACCOUNT if one.account else LedgerEvent.VOUCHER_REDEEMED
+        yield _posting(event, Money(minor, checkout.currency), one, order_id, key)
+    for one in {id(one): one for _, one, _, _ in numbered}.values():
+        if not one.account:
+            forfeited = Money(one.forfeited_minor, checkout.currency)
+            yield _posting(LedgerEvent.VALUE_FORFEITED, forfeited, one, order_id)
+    yield Posting(event=LedgerEvent.CARD_CHARGED, amount=checkout.due, fee_order_id=order_id)
+
+
+def _posting(
+    event: LedgerEvent, amount: Money, one: Captured, order_id: int, redemption_id: int | None = None
+) -> Posting:
+    return Posting(
+        event=event,
+        amount=amount,
+        organization_id=one.payer.organization_id,
+        voucher_order_id=one.payer.voucher_order_id,
+        voucher_id=one.applied.voucher_id,
+        promotion_id=one.applied.promotion_id,
+        redemption_id=redemption_id,
+        fee_order_id=order_id,
+    )
+
+
+def _told(checkout: CheckoutRow, one: Captured) -> Told:
+    paid = Money(one.total_minor, checkout.currency)
+    lost = f", {Money(one.forfeited_minor, checkout.currency)} forfeited" if one.forfeited_minor else ""
+    return Told(
+        thing=ProgramThing.VOUCHER,
+        thing_id=one.applied.voucher_id or 0,
+        deed=ProgramDeed.REDEEMED,
+        said=f"{paid} at a checkout{lost}",
+    )
