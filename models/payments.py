@@ -67,6 +67,8 @@ class Capabilities:
     partial_refunds: bool
     # It can set an amount aside first, to be captured or given up later.
     authorises: bool = False
+    # A person takes the money, and records it.
+    by_hand: bool = False
     # False: it is known by name, and nothing here speaks to it yet.
     connected: bool = True
     # Where it takes none: why.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, TypeVar
 
 import strawberry
@@ -10,12 +11,14 @@ import strawberry
 from models.codes import spaced
 from models.errors import BadId, VoucherError, VoucherErrorCode
 from models.voucher_programs import VoucherFunding
-from resolvers.gateways.gateway import ActionRequired, Declined
+from resolvers.gateways.choosing import gateway_for
+from resolvers.gateways.gateway import ActionRequired, Declined, GoTo
 from resolvers.loaders.voucher_orders import OrderKey
 from resolvers.programs.acting import ProgramAct, once_in_program
 from resolvers.voucher_orders.approving import approve, reject
 from resolvers.voucher_orders.cancelling import cancel
-from resolvers.voucher_orders.charging import charge_order
+from resolvers.voucher_orders.charging import charge_order, pay_anew
+from resolvers.voucher_orders.finding import seen_order
 from resolvers.voucher_orders.ordering import Ordering, order
 from resolvers.voucher_orders.refunding import refund
 from resolvers.voucher_orders.settling import UNANSWERED, settle
@@ -29,13 +32,20 @@ from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
 from schema.voucher_orders import VoucherOrder, order_key, voucher_order_by_key
 
 P = TypeVar("P", bound="VoucherOrderPayload")
+C = TypeVar("C", bound="VoucherCardPayload")
 ORDER = "The order."
 REASON = "Why, in words that an auditor will understand."
 
 
 @strawberry.input
 class VoucherCardInput:
-    payment_method: str = strawberry.field(description="Of the card, as the gateway's own script made it.")
+    payment_method: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Of the card, as the gateway's own script made it; none where the gateway asks on its own page.",
+    )
+    gateway: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Its name; the first that can charge what is given, if left out."
+    )
 
 
 @strawberry.input
@@ -61,6 +71,13 @@ class VoucherPurchaseInput:
     quantity: int = strawberry.field(description="How many vouchers, 1 to 10,000.")
     amount: MoneyInput = strawberry.field(description="What they cost together: quantity times face value, exactly.")
     payment: VoucherPaymentInput = strawberry.field(description="How they are paid for.")
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input
+class VoucherOrderPayInput:
+    order: strawberry.ID = strawberry.field(description="An order whose card was declined.")
+    card: VoucherCardInput = strawberry.field(description="Another card.")
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
@@ -113,11 +130,24 @@ class VoucherOrderPayload:
 
 
 @strawberry.type
-class VoucherPurchasePayload(VoucherOrderPayload):
+class VoucherCardPayload(VoucherOrderPayload):
     client_secret: str | None = strawberry.field(
         default=None,
         description="Where the card's owner must confirm the charge: for the gateway's own script, shown this once.",
     )
+    page_url: str | None = strawberry.field(
+        default=None, description="Where the gateway asks for the card on its own page: go there. Shown this once."
+    )
+
+
+@strawberry.type
+class VoucherPurchasePayload(VoucherCardPayload):
+    pass
+
+
+@strawberry.type
+class VoucherOrderPayPayload(VoucherCardPayload):
+    pass
 
 
 @strawberry.type
@@ -175,14 +205,34 @@ class VoucherOrderMutation:
             act.principal.must_see_in(program_id, ordering.organization_id, "organization", "organization")
             act.principal.must_own(ordering.organization_id, "order vouchers for it")
             buy = _given_keys(info, act, ordering)
-            said = [*_said(ordering), card.payment_method if card else None]
+            said = [*_said(ordering), *_said_of(card)]
             return await once_in_program(act, input.idempotency_key, "voucherPurchase", said, buy)
 
         card = given(input.payment.card)
         made = OrderKey(program_id, await acted(info, program_id, step))
         if card:
-            return await _charged(info, made, ordering, card.payment_method)
+            return await _charged(info, made, ordering.gateway, card, VoucherPurchasePayload)
         return VoucherPurchasePayload(order=await voucher_order_by_key(info, made))
+
+    @mutation(
+        "Pay an order whose card was declined with another card. By the organization's administrators and its "
+        "partner, or by staff for them.",
+        refusals(VoucherOrderPayPayload),
+    )
+    async def voucher_order_pay(
+        self, info: Info, input: Annotated[VoucherOrderPayInput, INPUT]
+    ) -> VoucherOrderPayPayload:
+        key, keys = order_key(input.order), info.context.code_keys
+        gateway = _must_have_gateway(info, input.card)
+
+        async def step(act: ProgramAct) -> int:
+            await seen_order(act, key.order_id)
+            said = [key.order_id, *_said_of(input.card)]
+            again = partial(pay_anew, act, keys, key.order_id, gateway)
+            return await once_in_program(act, input.idempotency_key, "voucherOrderPay", said, again)
+
+        await acted(info, key.program_id, step)
+        return await _charged(info, key, gateway, input.card, VoucherOrderPayPayload)
 
     @mutation(
         "Approve a purchase order; the voucher program says whether that issues the vouchers. By the program's "
@@ -297,21 +347,38 @@ async def _once(
     return payload(order=await voucher_order_by_key(info, key))
 
 
-async def _charged(info: Info, key: OrderKey, ordering: Ordering, payment_method: str) -> VoucherPurchasePayload:
+async def _charged(info: Info, key: OrderKey, name: str | None, card: VoucherCardInput, payload: type[C]) -> C:
     """Asks the gateway outside any transaction; not again if it was asked for this order before."""
-    context, gateway = info.context, info.context.gateways[ordering.gateway or ""]
+    context, gateway = info.context, info.context.gateways[name or ""]
     keys, principal, now = context.code_keys, context.principal, context.now
-    answer = await charge_order(context.write, gateway, keys, principal, now, *key, payment_method)
+    answer = await charge_order(context.write, gateway, keys, principal, now, *key, given(card.payment_method) or "")
     shown = await voucher_order_by_key(info, key)
     in_flight = answer is None and shown is not None and shown.row.state in UNANSWERED
     refusal = VoucherErrorCode.REQUEST_IN_FLIGHT if in_flight else None
     if isinstance(answer, Declined):
         refusal = VoucherErrorCode.CARD_DECLINED
-    return VoucherPurchasePayload(
+    return payload(
         order=shown,
         client_secret=answer.client_secret if isinstance(answer, ActionRequired) else None,
+        page_url=answer.url if isinstance(answer, GoTo) else None,
         user_errors=[_of_card(refusal)] if refusal else [],
     )
+
+
+def _gateway_of(info: Info, card: VoucherCardInput) -> str | None:
+    method = given(card.payment_method)
+    return gateway_for(info.context.gateways, given(card.gateway), has_method=method is not None)
+
+
+def _must_have_gateway(info: Info, card: VoucherCardInput) -> str:
+    found = _gateway_of(info, card)
+    if found is None:
+        raise VoucherError(VoucherErrorCode.NO_GATEWAY, VoucherErrorCode.NO_GATEWAY.value, "card")
+    return found
+
+
+def _said_of(card: VoucherCardInput | None) -> list[object]:
+    return [given(card.payment_method), given(card.gateway)] if card else [None]
 
 
 def _of_card(code: VoucherErrorCode) -> VoucherUserError:
@@ -320,7 +387,7 @@ def _of_card(code: VoucherErrorCode) -> VoucherUserError:
 
 def _ordering(info: Info, asked: VoucherPurchaseInput) -> tuple[int, Ordering]:
     program_id, voucher_program_id = decode_id(asked.voucher_program, "VoucherProgram", 2, "voucherProgram")
-    by_order = given(asked.payment.purchase_order)
+    by_order, card = given(asked.payment.purchase_order), given(asked.payment.card)
     return program_id, Ordering(
         organization_id=decode_id(asked.organization, "Organization", 1, "organization")[0],
         voucher_program_id=voucher_program_id,
@@ -328,7 +395,7 @@ def _ordering(info: Info, asked: VoucherPurchaseInput) -> tuple[int, Ordering]:
         amount=asked.amount.money("amount"),
         funding=_funding(asked.payment),
         purchase_order=by_order.number if by_order else None,
-        gateway=next(iter(info.context.gateways), None),
+        gateway=_gateway_of(info, card) if card else None,
     )
 
 

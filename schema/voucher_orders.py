@@ -12,6 +12,7 @@ from models.interval import from_microseconds, to_microseconds
 from models.money import Money
 from models.voucher_orders import VoucherOrderState
 from models.voucher_programs import VoucherFunding
+from resolvers.loaders.payments import ShownPaymentRow, payments_of_orders
 from resolvers.loaders.places import organizations_by_id
 from resolvers.loaders.voucher_lists import Of
 from resolvers.loaders.voucher_orders import (
@@ -30,6 +31,7 @@ from schema.ids import decode_id, encode_id
 from schema.learners import Node
 from schema.money import ShownMoney
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging
+from schema.payments import Payment
 from schema.programs import Program, program_row
 from schema.voucher_lists import VoucherFilter, vouchers_in_program
 from schema.voucher_programs import VoucherProgram, voucher_program_by_key
@@ -56,6 +58,11 @@ class VoucherOrderPayment:
     @field("By which the payment of a purchase order is found in the bank's records; null before.")
     def reference(self) -> str | None:
         return self.row.payment_reference
+
+    @field("What gateways were asked to charge for it, the first first; none where it is not paid by card.")
+    async def charges(self, info: Info) -> list[Payment]:
+        rows: list[ShownPaymentRow] = await info.context.loaders.rows(payments_of_orders).load(self.row.key)
+        return [Payment(row=row) for row in rows]
 
     @field("How much was paid: all of it or nothing.")
     def paid(self) -> ShownMoney:

@@ -74,14 +74,17 @@ async def _claim(run: Writing, now: dt.datetime, refund: RefundRow) -> bool:
 async def keep_refund(
     session: AsyncSession, principal: Principal, now: dt.datetime, refund: RefundRow, answer: GivenBack | Declined
 ) -> None:
-    act = await begin_act(session, principal, now, refund.program_id)
+    await keep_refund_answer(await begin_act(session, principal, now, refund.program_id), refund, answer)
+
+
+async def keep_refund_answer(act: ProgramAct, refund: RefundRow, answer: GivenBack | Declined) -> None:
     refused = answer.reason if isinstance(answer, Declined) else None
-    kept = await session.execute(
+    kept = await act.session.execute(
         update(REFUND)
         .where(REFUND.c.program_id == refund.program_id, REFUND.c.id == refund.id)
         .where(REFUND.c.state.in_(UNANSWERED))
         .values(state=RefundState.SUCCEEDED if refused is None else RefundState.FAILED, failure=refused)
-        .values(gateway_reference=answer.gateway_reference, answered_at=now)
+        .values(gateway_reference=answer.gateway_reference, answered_at=act.now)
         .returning(REFUND.c.id)
     )
     if kept.scalar_one_or_none() is None:

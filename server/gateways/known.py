@@ -26,7 +26,9 @@ from resolvers.gateways.gateway import (
     VoidAnswer,
 )
 
-MANUAL = Capabilities(name="manual", takes_vouchers=True, hosted_page=False, refunds=False, partial_refunds=False)
+MANUAL = Capabilities(
+    name="manual", takes_vouchers=True, hosted_page=False, refunds=False, partial_refunds=False, by_hand=True
+)
 UNCONNECTED = tuple(
     Capabilities(
         name=name,

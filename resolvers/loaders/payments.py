@@ -1,0 +1,90 @@
+"""Reading payments: those of an order, and what was asked back of each."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.batches import as_keys, asked
+from models.money import Money
+from models.payments import Payment, PaymentRefund, PaymentState, RefundState
+from resolvers.loaders.voucher_orders import OrderKey
+
+PAYMENT = Payment.__table__
+REFUND = PaymentRefund.__table__
+
+
+class PaymentKey(NamedTuple):
+    program_id: int
+    payment_id: int
+
+
+class ShownPaymentRow(NamedTuple):
+    place: int
+    program_id: int
+    id: int
+    gateway: str
+    amount_minor: int
+    currency: str
+    state: PaymentState
+    asked_at: dt.datetime
+    answered_at: dt.datetime | None
+    failure: str | None
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+
+class ShownRefundRow(NamedTuple):
+    place: int
+    program_id: int
+    id: int
+    retries_id: int | None
+    amount_minor: int
+    currency: str
+    state: RefundState
+    asked_at: dt.datetime
+    answered_at: dt.datetime | None
+    failure: str | None
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+
+async def payments_of_orders(connection: AsyncConnection, keys: Sequence[OrderKey]) -> list[ShownPaymentRow]:
+    """The first first."""
+    rows = await connection.execute(_payments_of_orders(), as_keys(keys))
+    return [ShownPaymentRow._make(row) for row in rows]
+
+
+@lru_cache
+def _payments_of_orders() -> Select[Any]:
+    keys = asked("keys", "place", *OrderKey._fields)
+    same = and_(PAYMENT.c.program_id == keys.c.program_id, PAYMENT.c.voucher_order_id == keys.c.order_id)
+    columns = [PAYMENT.c[name] for name in ShownPaymentRow._fields[1:]]
+    return (
+        select(keys.c.place, *columns).select_from(keys).join(PAYMENT, same).order_by(PAYMENT.c.asked_at, PAYMENT.c.id)
+    )
+
+
+async def refunds_of_payments(connection: AsyncConnection, keys: Sequence[PaymentKey]) -> list[ShownRefundRow]:
+    """The first first."""
+    rows = await connection.execute(_refunds_of_payments(), as_keys(keys))
+    return [ShownRefundRow._make(row) for row in rows]
+
+
+@lru_cache
+def _refunds_of_payments() -> Select[Any]:
+    keys = asked("keys", "place", *PaymentKey._fields)
+    same = and_(REFUND.c.program_id == keys.c.program_id, REFUND.c.payment_id == keys.c.payment_id)
+    of = and_(PAYMENT.c.program_id == REFUND.c.program_id, PAYMENT.c.id == REFUND.c.payment_id)
+    columns = [PAYMENT.c.currency if name == "currency" else REFUND.c[name] for name in ShownRefundRow._fields[1:]]
+    joined = keys.join(REFUND, same).join(PAYMENT, of)
+    return select(keys.c.place, *columns).select_from(joined).order_by(REFUND.c.asked_at, REFUND.c.id)
