@@ -45,6 +45,7 @@ from schema.nodes import (
 )
 from schema.organizations import Organization, OrganizationSort, Search
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
+from schema.payments import PaymentMutation, PaymentQuery
 from schema.places import PlaceMutation
 from schema.products import ProductMutation
 from schema.programs import Program, ProgramMutation, ProgramQuery, program_by_id
@@ -116,7 +117,9 @@ class ErrorCodeEntry:
 
 
 @strawberry.type
-class Query(BillingRunQuery, DisputeQuery, EvidenceQuery, InvariantQuery, LedgerQuery, ProgramQuery, SnapshotQuery):
+class Query(
+    BillingRunQuery, DisputeQuery, EvidenceQuery, InvariantQuery, LedgerQuery, PaymentQuery, ProgramQuery, SnapshotQuery
+):
     @field("The thing with this id; null if there is none, or it is not yours to see.")
     async def node(
         self,
@@ -210,6 +213,7 @@ class Mutation(
     VoucherMutation,
     AgreementMutation,
     VoucherOrderMutation,
+    PaymentMutation,
 ):
     pass
 
