@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import Enum
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Integer, LargeBinary, String, text
@@ -22,6 +23,24 @@ class InvitationEnd(Enum):
     CANCELLED = "the organization took the voucher back, reissued or revoked it"
     EXPIRED = "nobody followed it in time"
     BOUNCED = "the mail could not be delivered"
+
+
+class InvitationState(Enum):
+    """What a link is shown as."""
+
+    LIVE = "whoever follows it can claim the voucher"
+    CLAIMED = InvitationEnd.CLAIMED.value
+    RESENT = InvitationEnd.RESENT.value
+    CANCELLED = InvitationEnd.CANCELLED.value
+    EXPIRED = InvitationEnd.EXPIRED.value
+    BOUNCED = InvitationEnd.BOUNCED.value
+
+
+def invitation_state(end: InvitationEnd | None, expires_at: dt.datetime, now: dt.datetime) -> InvitationState:
+    """A link past its last moment has expired, whether or not that was written down yet."""
+    if end is not None:
+        return InvitationState[end.name]
+    return InvitationState.LIVE if expires_at > now else InvitationState.EXPIRED
 
 
 class VoucherInvitation(Base):

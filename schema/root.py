@@ -21,6 +21,7 @@ from resolvers.loaders.places import (
 from resolvers.principal import Principal
 from schema.agreements import AgreementMutation
 from schema.billing_runs import BillingRunMutation, BillingRunQuery
+from schema.certifications import CertificationMutation
 from schema.context import Info
 from schema.contracts import ContractMutation
 from schema.dispute_mutations import DisputeMutation
@@ -33,6 +34,7 @@ from schema.execution import Schema
 from schema.fields import field, given
 from schema.history import HistoryMutation
 from schema.invariants import InvariantQuery
+from schema.invitation_mutations import InvitationMutation
 from schema.invoice_mutations import InvoiceMutation
 from schema.learners import Learner, Node
 from schema.ledger import LedgerQuery
@@ -44,6 +46,7 @@ from schema.nodes import (
     organization_by_id,
 )
 from schema.organizations import Organization, OrganizationSort, Search
+from schema.outbox import OutboxMutation
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
 from schema.payments import PaymentMutation, PaymentQuery
 from schema.places import PlaceMutation
@@ -198,6 +201,7 @@ class Mutation(
     PlaceMutation,
     HistoryMutation,
     RosterMutation,
+    CertificationMutation,
     ResponsibilityMutation,
     ContractMutation,
     SnapshotMutation,
@@ -211,8 +215,10 @@ class Mutation(
     ProductMutation,
     VoucherProgramMutation,
     VoucherMutation,
+    InvitationMutation,
     AgreementMutation,
     VoucherOrderMutation,
+    OutboxMutation,
     PaymentMutation,
 ):
     pass

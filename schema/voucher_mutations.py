@@ -20,6 +20,7 @@ from resolvers.programs.acting import ProgramAct
 from resolvers.vouchers.assigning import Assigning, assign_once
 from resolvers.vouchers.codes import must_have
 from resolvers.vouchers.extending import extend_once
+from resolvers.vouchers.inviting import Inviting, invite_once
 from resolvers.vouchers.redeeming import Redeeming, redeem_once, voucher_of_redemption
 from resolvers.vouchers.reissuing import reissue_once
 from resolvers.vouchers.revoking import revoke_once
@@ -44,6 +45,14 @@ class VoucherChoice:
     )
 
 
+@strawberry.input(description="An address, and what is written to it beside the link.")
+class VoucherEmailInput:
+    address: str = strawberry.field(description="The e-mail address.")
+    message: str | None = strawberry.field(
+        default=strawberry.UNSET, description="In your own words, of at most 2,000 characters."
+    )
+
+
 @strawberry.input(description="Whom it is assigned to: give exactly one.", one_of=True)
 class VoucherAssigneeInput:
     learner: strawberry.ID | None = strawberry.field(
@@ -51,6 +60,9 @@ class VoucherAssigneeInput:
     )
     person: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="Somebody for whom that organization is responsible party now."
+    )
+    email: VoucherEmailInput | None = strawberry.field(
+        default=strawberry.UNSET, description="Whoever follows the link that is sent to an address."
     )
 
 
@@ -162,8 +174,13 @@ class VoucherMutation:
         refusals(VoucherAssignPayload),
     )
     async def voucher_assign(self, info: Info, input: Annotated[VoucherAssignInput, INPUT]) -> VoucherAssignPayload:
-        program_id, asked = await _assigning(info, input)
-        made = await acted(info, program_id, lambda act: assign_once(act, input.idempotency_key, asked))
+        key = input.idempotency_key
+        program_id, asked = await (_inviting(info, input) if given(input.to.email) else _assigning(info, input))
+        if isinstance(asked, Inviting):
+            keys = must_have(info.context.code_keys)
+            made = await acted(info, program_id, lambda act: invite_once(act, keys, key, asked))
+        else:
+            made = await acted(info, program_id, lambda act: assign_once(act, key, asked))
         return VoucherAssignPayload(voucher=await voucher_by_key(info, VoucherKey(program_id, made)))
 
     @mutation(
@@ -222,6 +239,22 @@ async def _step(info: Info, voucher: str, payload: type[P], step: Callable[..., 
 
 def _key(given_id: str, *field: str) -> VoucherKey:
     return VoucherKey(*decode_id(given_id, "Voucher", 2, *(field or ("voucher",))))
+
+
+async def _inviting(info: Info, asked: VoucherAssignInput) -> tuple[int, Inviting]:
+    """In which program, and what."""
+    email = given(asked.to.email)
+    to = Inviting(
+        address=email.address if email else "",
+        message=given(email.message) if email else None,
+        organization_id=await _owner(info, asked),
+        purpose=given(asked.purpose),
+    )
+    if asked.voucher.id:
+        key = _key(asked.voucher.id, "voucher", "id")
+        return key.program_id, replace(to, voucher_id=key.voucher_id)
+    stock = InProgram(*decode_id(asked.voucher.from_stock_of or "", "VoucherProgram", 2, "voucher", "fromStockOf"))
+    return stock.program_id, replace(to, voucher_program_id=stock.id)
 
 
 async def _assigning(info: Info, asked: VoucherAssignInput) -> tuple[int, Assigning]:

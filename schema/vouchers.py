@@ -18,11 +18,13 @@ from resolvers.loaders.voucher_programs import InProgram
 from resolvers.loaders.vouchers import (
     AssignmentKey,
     AssignmentRow,
+    RedemptionKey,
     RedemptionRow,
     TheirsRow,
     VoucherKey,
     VoucherRow,
     assignments_by_id,
+    redemptions_by_id,
     redemptions_of_vouchers,
     theirs,
     vouchers_by_id,
@@ -37,6 +39,7 @@ from schema.pagination import After, Before, Connection, First, Last
 from schema.scalars import described
 
 if TYPE_CHECKING:
+    from schema.invitations import VoucherClaimant, VoucherInvitation
     from schema.learners import Learner
     from schema.organizations import Organization
     from schema.products import Product
@@ -65,13 +68,29 @@ class VoucherAssignment:
             return None
         return await learner_by_key(info, LearnerKey(self.row.organization_id, self.row.learner_id))
 
-    @field("The address that its link was sent to; null if it was not given by e-mail, and once it is erased.")
-    def email(self) -> str | None:
-        return self.row.email
+    @field("The address that its link was sent to, for who owns the voucher; null if it was not given by e-mail.")
+    def email(self, info: Info) -> str | None:
+        return self.row.email if info.context.principal.may_see(self.row.organization_id) else None
 
-    @field("What the organization wrote to them.")
-    def message(self) -> str | None:
-        return self.row.message
+    @field("What the organization wrote to them; null to anybody else.")
+    def message(self, info: Info) -> str | None:
+        principal = info.context.principal
+        theirs = principal.person_id is not None and principal.person_id == self.row.person_id
+        return self.row.message if theirs or principal.may_see(self.row.organization_id) else None
+
+    @field("The link that was sent last, for who owns the voucher; null if it was not given by e-mail.")
+    async def invitation(
+        self, info: Info
+    ) -> Annotated[VoucherInvitation, strawberry.lazy("schema.invitations")] | None:
+        from schema.invitations import last_invitation
+
+        return await last_invitation(info, self.row)
+
+    @field("Who claimed it, for who owns the voucher; null while nobody has, and once they are erased.")
+    async def claimant(self, info: Info) -> Annotated[VoucherClaimant, strawberry.lazy("schema.invitations")] | None:
+        from schema.invitations import claimant_of
+
+        return await claimant_of(info, self.row)
 
     @field("Where it stands.")
     def state(self) -> AssignmentState:
@@ -91,7 +110,7 @@ class VoucherAssignment:
 
 
 @strawberry.type(description="So much of a fee, paid by a voucher.")
-class Redemption:
+class Redemption(Node):
     row: strawberry.Private[RedemptionRow]
 
     @field("Opaque and lasting.")
@@ -270,3 +289,11 @@ async def voucher_by_key(info: Info, key: VoucherKey) -> Voucher | None:
     if principal.runs(key.program_id) or principal.may_see(rows[0].organization_id):
         return Voucher(row=rows[0])
     return Voucher(row=rows[0]) if await theirs_of(info, key) else None
+
+
+async def redemption_by_key(info: Info, key: RedemptionKey) -> Redemption | None:
+    """For who may see the voucher that paid; None for anybody else."""
+    rows: list[RedemptionRow] = await info.context.loaders.rows(redemptions_by_id).load(key)
+    if not rows or await voucher_by_key(info, rows[0].voucher) is None:
+        return None
+    return Redemption(row=rows[0])

@@ -18,6 +18,7 @@ from resolvers.evidence.signing import Signer
 from resolvers.gateways.gateway import Gateways
 from resolvers.vouchers.codes import CodeKeys
 from server.auth import Authentication, Clock, SignedIn
+from server.claim_pages import claim_routes
 from server.database import Database
 from server.exports import export_routes
 from server.graphql import GraphQLEndpoint
@@ -66,6 +67,7 @@ def create_app(
         Route("/", _home),
         Route("/graphql", graphql.respond, methods=["GET", "POST"]),
         *sign_in_routes(authentication),
+        *claim_routes(authentication, code_keys),
         *explorer_routes(operations),
         *admin_routes(graphql.execute, operations, clock, authentication.own_form, guard),
         *export_routes(database, clock, guard),

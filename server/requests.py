@@ -21,6 +21,7 @@ PROTECTION = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+SECRET_PATH = re.compile(r"^(/(?:claim|sign-in)/).*", re.DOTALL)
 QUIET = ("/health/", "/assets/", "/explorer/assets/")
 
 
@@ -81,8 +82,9 @@ class _Exchange:
             await JSONResponse({"errors": [error]}, HTTPStatus.INTERNAL_SERVER_ERROR)(self._scope, receive, self.send)
 
     def _log(self) -> None:
-        """The path alone: what stands behind a question mark may be about people."""
-        path = self._scope["path"]
+        """The path alone: what stands behind a question mark may be about people. Behind some paths stands a secret,
+        whatever it looks like."""
+        path = SECRET_PATH.sub(r"\1…", self._scope["path"])
         principal = self._scope["state"].get("principal")
         (log.debug if path.startswith(QUIET) else log.info)(
             "request",

@@ -200,7 +200,7 @@ async def test_a_stranger_learns_nothing_and_what_is_no_letter_is_refused(databa
     other = await shop(database)
     for deed in (resent, reminded, cancelled):
         async with Refused("NOT_FOUND"):
-            await deed(market, voucher_id, by=other.client)  # type: ignore[operator]
+            await deed(market, voucher_id, by=other.client)
     for wrong, code in (("a" * 2_001, "BAD_MESSAGE"), ("a\x1b[1mb", "BAD_MESSAGE"), (" ", "BAD_MESSAGE")):
         asked = Inviting(address=ADDRESS, message=wrong, voucher_program_id=market.voucher_program_id)
         async with Refused(code):

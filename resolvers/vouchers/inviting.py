@@ -88,8 +88,8 @@ async def _owner(act: ProgramAct, asked: Inviting) -> int:
         return (await must_own(act, asked.voucher_id, DEED)).organization_id
     organization_id = asked.organization_id or act.principal.organization_id
     if organization_id is None:
-        raise NotFound("organization", "to", "email", "organization")
-    act.principal.must_see_in(act.program_id, organization_id, "organization", "to", "email", "organization")
+        raise NotFound("organization", "organization")
+    act.principal.must_see_in(act.program_id, organization_id, "organization", "organization")
     act.principal.must_own(organization_id, DEED)
     return organization_id
 
