@@ -13,6 +13,7 @@ from resolvers.loaders.disputes import DisputeKey
 from resolvers.loaders.evidence import PackKey
 from resolvers.loaders.invoices import InvoiceKey
 from resolvers.loaders.learners import LearnerKey, learners_by_id
+from resolvers.loaders.outbox import MessageKey
 from resolvers.loaders.places import OrganizationRow, ScopeKey, organization_by_slug, organizations_by_id, scopes_by_id
 from resolvers.loaders.responsibility import PartyKey
 from resolvers.loaders.snapshots import SnapshotKey
@@ -37,6 +38,7 @@ BILLING |= {"EvidencePack": 2}
 VOUCHERS = {"Voucher": 2, "VoucherOrder": 2}
 VOUCHERS |= {"Program": 1, "Product": 2, "VoucherProgram": 2, "BillingAgreement": 2}
 VOUCHERS |= {"ResponsibleParty": 2}
+VOUCHERS |= {"OutboxMessage": 2}
 LENGTHS = BILLING | VOUCHERS | {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6}
 
 
@@ -80,6 +82,7 @@ async def _of_billing(info: Info, kind: str, keys: list[int]) -> Node | None:
 
 async def _of_vouchers(info: Info, kind: str, keys: list[int]) -> Node | None:
     from schema.agreements import agreement_by_key
+    from schema.outbox import message_by_key
     from schema.products import product_by_key
     from schema.programs import program_by_id
     from schema.responsibility import responsible_party_by_key
@@ -93,6 +96,7 @@ async def _of_vouchers(info: Info, kind: str, keys: list[int]) -> Node | None:
         "Program": lambda: program_by_id(info, *keys),
         "Product": lambda: product_by_key(info, InProgram(*keys)),
         "VoucherProgram": lambda: voucher_program_by_key(info, InProgram(*keys)),
+        "OutboxMessage": lambda: message_by_key(info, MessageKey(*keys)),
         "BillingAgreement": lambda: agreement_by_key(info, InProgram(*keys)),
         "ResponsibleParty": lambda: responsible_party_by_key(info, PartyKey(*keys)),
     }

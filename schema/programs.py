@@ -27,6 +27,7 @@ from schema.context import Info
 from schema.fields import INPUT, field, given, mutation
 from schema.ids import decode_id, encode_id
 from schema.learners import Node
+from schema.message_states import MessageStates
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
 from schema.questions import Since, Until
 from schema.voucher_errors import VoucherUserError, refusals
@@ -34,6 +35,7 @@ from schema.voucher_order_states import OrderStates
 
 if TYPE_CHECKING:
     from schema.agreements import BillingAgreement
+    from schema.outbox import OutboxMessage
     from schema.products import Product
     from schema.voucher_lists import VoucherFilter
     from schema.voucher_orders import VoucherOrder
@@ -151,6 +153,20 @@ class Program(Node):
         from schema.voucher_orders import program_orders
 
         return await program_orders(info, self.row.id, states, (first, after, last, before))
+
+    @field("The e-mails about what happens in it, the newest first. For who runs the program.")
+    async def messages(
+        self,
+        info: Info,
+        states: MessageStates = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[OutboxMessage, strawberry.lazy("schema.outbox")]]:
+        from schema.outbox import program_messages
+
+        return await program_messages(info, self.row.id, states, (first, after, last, before))
 
     @field("The agreements to bill organizations later, latest first: all for who runs the program, else your own.")
     async def billing_agreements(

@@ -8,9 +8,10 @@ import typer
 
 from models.errors import DomainError
 from server.code_keys import CodeKeyError
-from server.commands import billing, checks, evidence, invariants, rosters, serving, tokens, upkeep
+from server.commands import billing, checks, evidence, invariants, mail, rosters, serving, tokens, upkeep
 from server.commands.evidence import EvidenceFileError
 from server.commands.serving import PortTakenError
+from server.mail.notices import MailNoticeError
 from server.postgres import PostgresError
 from server.readiness import DatabaseNotReady
 from server.settings import SettingsError
@@ -47,6 +48,7 @@ for command in (
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(checks.check)
 app.add_typer(tokens.tokens, name="token")
 app.add_typer(evidence.keys, name="keys")
+app.add_typer(mail.mail, name="mail")
 
 PLAIN_ENDINGS = (
     SettingsError,
@@ -57,6 +59,7 @@ PLAIN_ENDINGS = (
     SigningKeyError,
     CodeKeyError,
     EvidenceFileError,
+    MailNoticeError,
 )
 
 

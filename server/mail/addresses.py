@@ -8,6 +8,7 @@ from email.headerregistry import Address
 from email.utils import getaddresses
 from urllib.parse import unquote, urlsplit
 
+REFERENCE_HEADER = "X-Countersign-Message"
 PORTS = {"smtp": 587, "smtps": 465}
 SMTP_URL = "the URL of a mail server, like smtp://user:password@host:587 or smtps://user:password@host"
 FROM = "an address that mail comes from, like vouchers@example.org or Board of Nursing <vouchers@example.org>"
@@ -43,6 +44,12 @@ def sender(text: str) -> Address:
         address = Address(display_name=name, addr_spec=spec)
     except (MessageError, ValueError, IndexError) as problem:
         raise ValueError(FROM) from problem
-    if not address.username or not address.domain or not text.isprintable() or not spec.isascii():
+    alone = text.strip() == spec or text.strip().endswith(f"<{spec}>")
+    if not alone or not address.username or not address.domain or not text.isprintable() or not spec.isascii():
         raise ValueError(FROM)
     return address
+
+
+def returning_to(own: Address, reference: str) -> str:
+    """Where a mail server sends what it cannot deliver: the sender's address, with the message in it."""
+    return f"{own.username}+{reference}@{own.domain}"

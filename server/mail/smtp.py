@@ -21,11 +21,10 @@ from aiosmtplib import (
 )
 
 from resolvers.outbox.letters import Letter, NoAnswer, NoSuchRecipient, NotNow, NotTaken, Outcome, Taken
-from server.mail.addresses import SmtpServer
+from server.mail.addresses import REFERENCE_HEADER, SmtpServer, returning_to
 
 ANSWER_SECONDS = 20.0
 WHOLE_SECONDS = 90.0
-REFERENCE_HEADER = "X-Countersign-Message"
 PERMANENT = 500
 
 
@@ -103,11 +102,6 @@ def written(letter: Letter, sender: Address, now: dt.datetime) -> EmailMessage:
     message.set_content(letter.text)
     message.add_alternative(letter.html, subtype="html")
     return message
-
-
-def returning_to(sender: Address, reference: str) -> str:
-    """Where a mail server sends what it cannot deliver: the sender's address, with the message in it."""
-    return f"{sender.username}+{reference}@{sender.domain}"
 
 
 # ------------------------------------------------------------------------------------------- the answer
