@@ -55,7 +55,7 @@ def running_payflow() -> Iterator[LocalPayflow]:
         yield LocalPayflow(f"http://127.0.0.1:{port}")
     finally:
         process.terminate()
-        process.wait()
+        process.communicate()
 
 
 # ---------------------------------------------------------------------------------------------- the server
