@@ -36,6 +36,8 @@ BUSY_TIMEOUT_SECONDS = 10
 WRITER_QUEUE_SECONDS = 120
 ATTEMPTS = 25
 LONGEST_PAUSE_SECONDS = 0.5
+# How long a writer that was in somebody's way waits for its turn before it tries regardless.
+LONGEST_TURN_SECONDS = 2.0
 # PostgreSQL: serialization failure, deadlock.
 WORTH_RETRYING = {"40001", "40P01"}
 # How many SQLite instructions run between two looks at the clock: some milliseconds.
@@ -51,6 +53,7 @@ class Database:
         self.url = url
         self._reader = reader
         self._writer = writer
+        self._turn = asyncio.Lock()
 
     @classmethod
     def open(cls, url: str, *, statement_timeout_seconds: float = 10.0, durable: bool = True) -> Self:
@@ -93,14 +96,29 @@ class Database:
 
         The step may run several times, so it changes nothing but the database.
         """
+        once = self._once
         for attempt in range(1, ATTEMPTS):
             try:
-                return await self._once(step)
+                return await once(step)
             except (DBAPIError, Outrun) as problem:
                 if not is_conflict(problem):
                     raise
             await asyncio.sleep(_pause_seconds(attempt))
-        return await self._once(step)
+            once = self._in_turn
+        return await once(step)
+
+    async def _in_turn(self, step: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """One after the other, who were in each other's way: of a crowd at one row each is then tried twice, and not
+        each against all others. Nobody waits for long: what goes before may be a large import.
+        """
+        try:
+            await asyncio.wait_for(self._turn.acquire(), LONGEST_TURN_SECONDS)
+        except TimeoutError:
+            return await self._once(step)
+        try:
+            return await self._once(step)
+        finally:
+            self._turn.release()
 
     async def _once(self, step: Callable[[AsyncSession], Awaitable[T]]) -> T:
         async with self.writing() as session:
