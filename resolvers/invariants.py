@@ -13,6 +13,7 @@ from models.billing import BillingSnapshot, SnapshotEntry
 from models.contracts import ContractTerm, Measure
 from models.disputes import DisputeLine
 from models.invoices import CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoicePayment, InvoiceState, LineKind
+from resolvers.carts.invariants import CART_INVARIANTS
 from resolvers.invariant import Invariant, keys_of
 from resolvers.promotions.invariants import PROMOTION_INVARIANTS
 from resolvers.statements.invariants import STATEMENT_INVARIANTS
@@ -230,4 +231,4 @@ def _all() -> Iterator[Invariant]:
     yield Invariant("paid", "Of a paid invoice nothing is due.", _paid_but_due())
 
 
-INVARIANTS = (*_all(), *VOUCHER_INVARIANTS, *STATEMENT_INVARIANTS, *PROMOTION_INVARIANTS)
+INVARIANTS = (*_all(), *VOUCHER_INVARIANTS, *CART_INVARIANTS, *STATEMENT_INVARIANTS, *PROMOTION_INVARIANTS)

@@ -9,6 +9,7 @@ import strawberry
 from models.errors import NotFound
 from models.organizations import ScopeKind
 from resolvers.loaders.adjustments import AdjustmentKey
+from resolvers.loaders.carts import CartKey
 from resolvers.loaders.disputes import DisputeKey
 from resolvers.loaders.evidence import PackKey
 from resolvers.loaders.invoices import InvoiceKey
@@ -19,7 +20,7 @@ from resolvers.loaders.responsibility import PartyKey
 from resolvers.loaders.snapshots import SnapshotKey
 from resolvers.loaders.voucher_orders import OrderKey
 from resolvers.loaders.voucher_programs import InProgram
-from resolvers.loaders.vouchers import VoucherKey
+from resolvers.loaders.vouchers import RedemptionKey, VoucherKey
 from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, windows_of_learners
 from schema.context import Info
 from schema.ids import decode_id, parse_id
@@ -35,8 +36,8 @@ class OrganizationKey:
 
 BILLING = {"BillingSnapshot": 2, "ContractTerm": 2, "Invoice": 2, "InvoiceLine": 3, "Adjustment": 2, "Dispute": 2}
 BILLING |= {"EvidencePack": 2}
-VOUCHERS = {"Voucher": 2, "VoucherOrder": 2}
-VOUCHERS |= {"Program": 1, "Product": 2, "VoucherProgram": 2, "BillingAgreement": 2}
+VOUCHERS = {"Voucher": 2, "VoucherOrder": 2, "Redemption": 2}
+VOUCHERS |= {"Program": 1, "Product": 2, "VoucherProgram": 2, "BillingAgreement": 2, "Cart": 2}
 VOUCHERS |= {"ResponsibleParty": 2}
 VOUCHERS |= {"OutboxMessage": 2}
 LENGTHS = BILLING | VOUCHERS | {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6}
@@ -82,16 +83,19 @@ async def _of_billing(info: Info, kind: str, keys: list[int]) -> Node | None:
 
 async def _of_vouchers(info: Info, kind: str, keys: list[int]) -> Node | None:
     from schema.agreements import agreement_by_key
+    from schema.cart import cart_by_key
     from schema.outbox import message_by_key
     from schema.products import product_by_key
     from schema.programs import program_by_id
     from schema.responsibility import responsible_party_by_key
     from schema.voucher_orders import voucher_order_by_key
     from schema.voucher_programs import voucher_program_by_key
-    from schema.vouchers import voucher_by_key
+    from schema.vouchers import redemption_by_key, voucher_by_key
 
     readers: dict[str, Callable[[], Awaitable[Node | None]]] = {
+        "Cart": lambda: cart_by_key(info, CartKey(*keys)),
         "Voucher": lambda: voucher_by_key(info, VoucherKey(*keys)),
+        "Redemption": lambda: redemption_by_key(info, RedemptionKey(*keys)),
         "VoucherOrder": lambda: voucher_order_by_key(info, OrderKey(*keys)),
         "Program": lambda: program_by_id(info, *keys),
         "Product": lambda: product_by_key(info, InProgram(*keys)),

@@ -21,6 +21,8 @@ from resolvers.loaders.places import (
 from resolvers.principal import Principal
 from schema.agreements import AgreementMutation
 from schema.billing_runs import BillingRunMutation, BillingRunQuery
+from schema.cart import CartQuery
+from schema.cart_mutations import CartMutation
 from schema.certifications import CertificationMutation
 from schema.context import Info
 from schema.contracts import ContractMutation
@@ -121,7 +123,15 @@ class ErrorCodeEntry:
 
 @strawberry.type
 class Query(
-    BillingRunQuery, DisputeQuery, EvidenceQuery, InvariantQuery, LedgerQuery, PaymentQuery, ProgramQuery, SnapshotQuery
+    BillingRunQuery,
+    CartQuery,
+    DisputeQuery,
+    EvidenceQuery,
+    InvariantQuery,
+    LedgerQuery,
+    PaymentQuery,
+    ProgramQuery,
+    SnapshotQuery,
 ):
     @field("The thing with this id; null if there is none, or it is not yours to see.")
     async def node(
@@ -218,6 +228,7 @@ class Mutation(
     InvitationMutation,
     AgreementMutation,
     VoucherOrderMutation,
+    CartMutation,
     OutboxMutation,
     PaymentMutation,
 ):

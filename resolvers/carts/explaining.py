@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
 from models.cart_rules import LETS_IN, CartRule, Payable, Payer, rule_of
 from models.carts import CartVoucherEnd
+from models.keys import Keys
 from models.money import Money
 from resolvers.carts.finding import allocations_of, applied_to, lines_of
 from resolvers.carts.offering import OfferedVoucher, assigned_vouchers
@@ -15,6 +19,7 @@ from resolvers.carts.voucher_entry import voucher_entry
 from resolvers.gateways.gateway import Gateways
 from resolvers.loaders.carts import AppliedRow, CartLineRow, CartRow
 from resolvers.loaders.promotions import PromotionRow
+from resolvers.principal import Principal
 from resolvers.programs.acting import ProgramAct
 
 
@@ -35,8 +40,11 @@ class Explanation:
         return self.rule in LETS_IN
 
 
-async def explain(act: ProgramAct, gateways: Gateways, cart: CartRow) -> list[Explanation]:
-    """Of each line, and of each voucher that is or was on the cart, or is assigned to its person. Changes nothing."""
+async def explain(
+    connection: AsyncConnection, principal: Principal, now: dt.datetime, gateways: Gateways, cart: CartRow
+) -> list[Explanation]:
+    """Of each line, and of each voucher that is or was on the cart, or is assigned to its person. Only looks."""
+    act = ProgramAct(AsyncSession(bind=connection), cart.program_id, principal, now, Keys.scattered(now))
     lines, known = await lines_of(act, cart.id), await applied_to(act, cart.id)
     last = {(row.voucher_id, row.promotion_id): row for row in known}
     stock = await stock_of(act, cart, list(last.values()))
