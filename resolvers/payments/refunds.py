@@ -150,8 +150,9 @@ async def _post(act: ProgramAct, refund: RefundRow, event: LedgerEvent) -> None:
 
 async def _tell(act: ProgramAct, refund: RefundRow, deed: ProgramDeed, said: str | None) -> None:
     subject = (await _payment_of(act, refund)).subject
-    thing = PAID_FOR[subject.kind].thing
-    await tell(act, Told(thing=thing, thing_id=subject.id, deed=deed, said=said, after=str(refund.amount)))
+    about = PAID_FOR[subject.kind]
+    thing_id = await about.thing_id(act, subject.id)
+    await tell(act, Told(thing=about.thing, thing_id=thing_id, deed=deed, said=said, after=str(refund.amount)))
 
 
 async def _payment_of(act: ProgramAct, refund: RefundRow) -> PaymentRow:

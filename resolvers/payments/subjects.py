@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from models.program_events import ProgramThing
 from resolvers.checkout import deciding
+from resolvers.loaders.checkouts import checkout_of
 from resolvers.payments.rows import PaysFor
 from resolvers.programs.acting import ProgramAct
 from resolvers.statements import paying
@@ -26,6 +27,8 @@ class PaidFor:
 
     # What an event about its money is about.
     thing: ProgramThing
+    # The key of that thing.
+    thing_id: Callable[[ProgramAct, int], Awaitable[int]]
     # Raises NotFound for who may not pay it.
     seen: Callable[[ProgramAct, int], Awaitable[object]]
     # False: it cannot take the money (any more), so that it goes back.
@@ -35,12 +38,26 @@ class PaidFor:
     unknown: Callable[[ProgramAct, int], Awaitable[object]]
 
 
+async def _itself(act: ProgramAct, subject_id: int) -> int:
+    return subject_id
+
+
+async def _its_cart(act: ProgramAct, checkout_id: int) -> int:
+    return (await checkout_of(act.session, act.program_id, checkout_id)).cart_id
+
+
 PAID_FOR: Mapping[PaysFor, PaidFor] = {
     PaysFor.VOUCHER_ORDER: PaidFor(
-        thing=ProgramThing.VOUCHER_ORDER, seen=seen_order, paid=settle_paid, declined=decline, unknown=leave_unknown
+        thing=ProgramThing.VOUCHER_ORDER,
+        thing_id=_itself,
+        seen=seen_order,
+        paid=settle_paid,
+        declined=decline,
+        unknown=leave_unknown,
     ),
     PaysFor.CHECKOUT: PaidFor(
         thing=ProgramThing.CART,
+        thing_id=_its_cart,
         seen=deciding.seen_checkout,
         paid=deciding.paid,
         declined=deciding.declined,
@@ -48,6 +65,7 @@ PAID_FOR: Mapping[PaysFor, PaidFor] = {
     ),
     PaysFor.STATEMENT: PaidFor(
         thing=ProgramThing.STATEMENT,
+        thing_id=_itself,
         seen=paying.seen_statement,
         paid=paying.paid_by_card,
         declined=paying.declined,
