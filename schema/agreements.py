@@ -9,8 +9,10 @@ import strawberry
 
 from models.errors import NotFound
 from models.money import Money
+from models.program_events import ProgramThing
 from resolvers.loaders.agreements import AgreementRow, AgreementsKey, agreements_by_key, agreements_of
 from resolvers.loaders.places import OrganizationRow, organization_by_slug, organizations_by_id
+from resolvers.loaders.program_events import ThingKey
 from resolvers.loaders.voucher_programs import InProgram, ProgramRow
 from resolvers.programs.agreeing import end_agreement, set_cap
 from schema.context import Info
@@ -19,11 +21,13 @@ from schema.ids import decode_id, encode_id
 from schema.learners import Node
 from schema.money import MoneyInput, ShownMoney
 from schema.nodes import OrganizationKey, organization_by_id
+from schema.pagination import After, Before, Connection, First, Last
 from schema.programs import Program, ProgramKey, acted, keyed_program, program_row
 from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
 
 if TYPE_CHECKING:
     from schema.organizations import Organization
+    from schema.voucher_lists import VoucherEvent
 
 
 @strawberry.type(description="An organization uses vouchers now and is billed later, up to a cap, in one currency.")
@@ -80,6 +84,20 @@ class BillingAgreement(Node):
     @field("When it was ended; null while it is in force.")
     def ended_at(self) -> dt.datetime | None:
         return self.row.ended_at
+
+    @field("What was done to it, oldest first.")
+    async def events(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[VoucherEvent, strawberry.lazy("schema.voucher_lists")]]:
+        from schema.voucher_lists import events_of_thing
+
+        page = (first, after, last, before)
+        return await events_of_thing(info, ProgramThing.AGREEMENT, ThingKey(self.row.program_id, self.row.id), page)
 
     def _money(self, minor: int) -> ShownMoney:
         return ShownMoney.of(Money(minor, self.row.currency))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from models.program_events import ProgramThing
+from resolvers.loaders.program_events import ThingKey
 from resolvers.loaders.voucher_programs import (
     InProgram,
     NamePage,
@@ -22,9 +24,12 @@ from schema.fields import INPUT, field, mutation
 from schema.ids import decode_id, encode_id
 from schema.learners import Node
 from schema.money import MoneyInput, ShownMoney
-from schema.pagination import Connection, Paging, connection_of
+from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of
 from schema.programs import Program, ProgramKey, acted, keyed_program, program_row
 from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
+
+if TYPE_CHECKING:
+    from schema.voucher_lists import VoucherEvent
 
 
 @strawberry.type(description="A fee of a program, such as an application fee.")
@@ -54,6 +59,20 @@ class Product(Node):
     @field("Since when nobody can buy it any more; null while they can.")
     def retired_at(self) -> dt.datetime | None:
         return self.row.retired_at
+
+    @field("What was done to it, oldest first. For the program's administrators, and for staff.")
+    async def events(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[VoucherEvent, strawberry.lazy("schema.voucher_lists")]]:
+        from schema.voucher_lists import program_events
+
+        page = (first, after, last, before)
+        return await program_events(info, ProgramThing.PRODUCT, ThingKey(self.row.program_id, self.row.id), page)
 
 
 async def product_by_key(info: Info, key: InProgram) -> Product | None:

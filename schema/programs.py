@@ -10,7 +10,9 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.errors import NotFound
+from models.program_events import ProgramThing
 from models.programs import HOLD_SECONDS
+from resolvers.loaders.program_events import ThingKey
 from resolvers.loaders.voucher_lists import Of
 from resolvers.loaders.voucher_programs import (
     NamePage,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from schema.agreements import BillingAgreement
     from schema.outbox import OutboxMessage
     from schema.products import Product
-    from schema.voucher_lists import VoucherFilter
+    from schema.voucher_lists import VoucherEvent, VoucherFilter
     from schema.voucher_orders import VoucherOrder
     from schema.voucher_programs import VoucherProgram
     from schema.vouchers import Redemption, Voucher
@@ -175,6 +177,20 @@ class Program(Node):
         from schema.agreements import agreements_in_program
 
         return await agreements_in_program(info, self.row)
+
+    @field("What was done to it, oldest first. For the program's administrators, and for staff.")
+    async def events(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[VoucherEvent, strawberry.lazy("schema.voucher_lists")]]:
+        from schema.voucher_lists import program_events
+
+        page = (first, after, last, before)
+        return await program_events(info, ProgramThing.PROGRAM, ThingKey(self.row.id, self.row.id), page)
 
 
 async def program_by_id(info: Info, program_id: int) -> Program | None:

@@ -8,10 +8,19 @@ import strawberry
 
 from models.errors import BadCursor
 from models.interval import BEGINNING, FOREVER, from_microseconds, to_microseconds
-from models.program_events import ProgramDeed
+from models.program_events import ProgramDeed, ProgramThing
 from models.voucher_states import VoucherState
 from models.voucher_stories import sentence
-from resolvers.loaders.program_events import ProgramEventRow, StoryKey, StoryPage, stories_of, story_totals
+from resolvers.loaders.program_events import (
+    ProgramEventRow,
+    StoryKey,
+    StoryPage,
+    ThingKey,
+    event_totals_of_things,
+    events_of_things,
+    stories_of,
+    story_totals,
+)
 from resolvers.loaders.voucher_lists import (
     Between,
     Chosen,
@@ -198,7 +207,7 @@ def _moment(page: Paging, moment: int) -> dt.datetime:
 # ------------------------------------------------------------------------------------------- the story
 
 
-@strawberry.type(description="One thing done to a voucher or to its order; it never changes.")
+@strawberry.type(description="One thing done to a voucher, its order or terms, or to the program; it never changes.")
 class VoucherEvent:
     recorded_at: dt.datetime = strawberry.field(description="When.")
     actor: str = strawberry.field(description="Who.")
@@ -235,6 +244,27 @@ async def story_of(info: Info, voucher: VoucherRow, page: Page) -> Connection[Vo
 
     nodes = [(VoucherEvent.of(row), (to_microseconds(row.recorded_at), row.id)) for row in rows]
     return connection_of(nodes, wanted, total)
+
+
+async def events_of_thing(info: Info, thing: ProgramThing, key: ThingKey, page: Page) -> Connection[VoucherEvent]:
+    """What was done to anything else of a program, oldest first; whether that is the asker's to see is asked before."""
+    loaders = info.context.loaders
+    wanted = paging(("events", thing, *key), *page, int, int)
+    beyond = (_moment(wanted, wanted.beyond[0]), wanted.beyond[1]) if wanted.beyond else None
+    asked = StoryPage(wanted.limit, wanted.backward, beyond)
+    rows: list[ProgramEventRow] = await loaders.rows(events_of_things, thing, asked).load(key)
+
+    async def total() -> int:
+        return await loaders.values(event_totals_of_things, thing).load(key)
+
+    nodes = [(VoucherEvent.of(row), (to_microseconds(row.recorded_at), row.id)) for row in rows]
+    return connection_of(nodes, wanted, total)
+
+
+async def program_events(info: Info, thing: ProgramThing, key: ThingKey, page: Page) -> Connection[VoucherEvent]:
+    """The same of what the program itself does."""
+    info.context.principal.must_run(key.program_id, "see what was done in it")
+    return await events_of_thing(info, thing, key, page)
 
 
 async def _story_key(info: Info, voucher: VoucherRow) -> StoryKey:

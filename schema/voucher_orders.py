@@ -10,10 +10,12 @@ import strawberry
 from models.errors import BadCursor, NotFound
 from models.interval import from_microseconds, to_microseconds
 from models.money import Money
+from models.program_events import ProgramThing
 from models.voucher_orders import VoucherOrderState
 from models.voucher_programs import VoucherFunding
 from resolvers.loaders.payments import ShownPaymentRow, payments_of_orders
 from resolvers.loaders.places import organizations_by_id
+from resolvers.loaders.program_events import ThingKey
 from resolvers.loaders.voucher_lists import Of
 from resolvers.loaders.voucher_orders import (
     OrderKey,
@@ -33,7 +35,7 @@ from schema.money import ShownMoney
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging
 from schema.payments import Payment
 from schema.programs import Program, program_row
-from schema.voucher_lists import VoucherFilter, vouchers_in_program
+from schema.voucher_lists import VoucherEvent, VoucherFilter, events_of_thing, vouchers_in_program
 from schema.voucher_programs import VoucherProgram, voucher_program_by_key
 from schema.vouchers import Voucher
 
@@ -161,6 +163,18 @@ class VoucherOrder(Node):
     ) -> Connection[Voucher]:
         page = (first, after, last, before)
         return await vouchers_in_program(info, Of.ORDER, *self.row.key, given(filter), page)
+
+    @field("What was done to it, oldest first.")
+    async def events(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[VoucherEvent]:
+        page = (first, after, last, before)
+        return await events_of_thing(info, ProgramThing.VOUCHER_ORDER, ThingKey(*self.row.key), page)
 
 
 def order_key(given_id: str, *path: str) -> OrderKey:

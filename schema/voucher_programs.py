@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models.errors import NotFound
+from models.program_events import ProgramThing
 from models.voucher_programs import IssueOn, Leftovers, RefundPolicy, Transferability, VoucherFunding
+from resolvers.loaders.program_events import ThingKey
 from resolvers.loaders.voucher_lists import Of
 from resolvers.loaders.voucher_programs import (
     InProgram,
@@ -34,7 +36,7 @@ from schema.scalars import described
 from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
 
 if TYPE_CHECKING:
-    from schema.voucher_lists import VoucherFilter
+    from schema.voucher_lists import VoucherEvent, VoucherFilter
     from schema.vouchers import Voucher
 
 described(IssueOn, "When the vouchers of a purchase order are issued.", "VoucherIssueOn")
@@ -152,6 +154,20 @@ class VoucherProgram(Node):
         return await vouchers_in_program(
             info, Of.VOUCHER_PROGRAM, self.row.program_id, self.row.id, given(filter), page
         )
+
+    @field("What was done to it, oldest first. For the program's administrators, and for staff.")
+    async def events(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[VoucherEvent, strawberry.lazy("schema.voucher_lists")]]:
+        from schema.voucher_lists import program_events
+
+        key = ThingKey(self.row.program_id, self.row.id)
+        return await program_events(info, ProgramThing.VOUCHER_PROGRAM, key, (first, after, last, before))
 
 
 async def voucher_program_by_key(info: Info, key: InProgram) -> VoucherProgram | None:

@@ -89,7 +89,7 @@ async def _in_organization(
     if found is None:
         raise NotFound("organization")
     key = in_organization(principal, found.organization_id, _key(given, "Program"), _key(given, "Organization"))
-    return Asked(of=Of.ORGANIZATION, key=key, whose=found.name, words=_words(given), now=now)
+    return Asked(principal=principal, of=Of.ORGANIZATION, key=key, whose=found.name, words=_words(given), now=now)
 
 
 async def _in_program(
@@ -99,7 +99,7 @@ async def _in_program(
     if found is None or _key(given, "Program") not in (0, found.id):
         raise NotFound("program")
     key = in_program(principal, found.id, found.id, _key(given, "Organization"))
-    return Asked(of=Of.PROGRAM, key=key, whose=found.name, words=_words(given), now=now)
+    return Asked(principal=principal, of=Of.PROGRAM, key=key, whose=found.name, words=_words(given), now=now)
 
 
 def _key(given: Given, kind: str) -> int:

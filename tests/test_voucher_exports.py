@@ -78,6 +78,9 @@ async def test_a_file_holds_what_the_list_holds_and_never_a_code(database: Datab
         assert [(row["reference"], row["amount"], row["currency"]) for row in paid] == [("'=cmd()", "125.00", "USD")]
     assert rows[0]["purpose"] == "'=1+1"
     assert rows[0]["external_id"]
+    # The program sees no people of an organization, in a file as little as in the API.
+    (of_hers, *_), text = await downloaded(market, market.program_admin, f"programs/{seller}/vouchers")
+    assert (of_hers["assigned_to"], of_hers["external_id"], of_hers["email"]) == ("", "", "")
     assert rows[0]["usable_through"] == "2026-01-11"
     assert (rows[2]["face_value"], rows[2]["remaining_value"]) == ("125.00", "0.00")
 
@@ -134,7 +137,7 @@ async def test_a_long_file_is_read_in_pages_and_says_when_it_is_not_whole(
     rows, _ = await downloaded(market, market.client, f"organizations/{buyer}/vouchers")
     assert [row["code_ends_in"] for row in rows] == [one.code[12:16] for one in reversed(stocked)]
     key = ListKey(0, market.tenant.id, 0)
-    asked = Asked(of=Of.ORGANIZATION, key=key, whose="", words="", now=NOON)
+    asked = Asked(principal=SUPPORT, of=Of.ORGANIZATION, key=key, whose="", words="", now=NOON)
     chosen = Chosen(now=NOON, states=(VoucherState.AVAILABLE,))
     parts = vouchers_csv.vouchers_csv(sqlite_database.reading, asked, chosen)
     written = [await anext(parts)]

@@ -243,6 +243,19 @@ OF_LINE: ColumnElement[bool] = and_(
 OF_FEE: ColumnElement[bool] = and_(FEE.c.program_id == REDEMPTION.c.program_id, FEE.c.id == REDEMPTION.c.fee_order_id)
 
 
+async def redemptions_by_id(connection: Connected, keys: Sequence[RedemptionKey]) -> list[RedemptionRow]:
+    """Those of the redemptions that exist."""
+    return [RedemptionRow._make(row) for row in await connection.execute(_redemptions_by_id(), as_keys(keys))]
+
+
+@lru_cache
+def _redemptions_by_id() -> Select[Any]:
+    keys = asked("keys", "place", *RedemptionKey._fields)
+    same = and_(REDEMPTION.c.program_id == keys.c.program_id, REDEMPTION.c.id == keys.c.redemption_id)
+    joined = select(keys.c.place, *REDEMPTION_COLUMNS).select_from(keys).join(REDEMPTION, same)
+    return joined.join(FEE_LINE, OF_LINE).join(FEE, OF_FEE)
+
+
 async def redemptions_of_vouchers(connection: Connected, keys: Sequence[VoucherKey]) -> list[RedemptionRow]:
     """What each voucher paid, the first first."""
     return [RedemptionRow._make(row) for row in await connection.execute(_redemptions_of_vouchers(), as_keys(keys))]

@@ -48,6 +48,7 @@ from resolvers.loaders.vouchers import (
 )
 from resolvers.papers import words
 from resolvers.papers.sheet_csv import BYTE_ORDER_MARK, as_csv
+from resolvers.principal import Principal
 
 PAGE_ROWS = 1_000
 VOUCHER_HEADER = (
@@ -70,6 +71,7 @@ Cells = list[tuple[str, ...]]
 class Asked:
     """A list that whoever asks may see."""
 
+    principal: Principal
     of: Of
     key: ListKey
     # Whose it is, and what of it was asked for, in words.
@@ -89,7 +91,7 @@ async def vouchers_csv(reading: Reading, asked: Asked, chosen: Chosen) -> AsyncI
         return await vouchers_of(connection, [asked.key], asked.of, chosen, ListPage(PAGE_ROWS, beyond=beyond))
 
     async def cells(connection: AsyncConnection, rows: Sequence[VoucherRow]) -> Cells:
-        return await _voucher_cells(connection, rows, asked.now)
+        return await _voucher_cells(connection, rows, asked)
 
     async for text in _file(reading, asked, "vouchers", VOUCHER_HEADER, total, page, cells):
         yield text
@@ -103,7 +105,10 @@ async def redemptions_csv(reading: Reading, asked: Asked, between: Between) -> A
         beyond = (after.redeemed_at, after.id, after.program_id) if after else None
         return await redemptions_of(connection, [asked.key], asked.of, between, ListPage(PAGE_ROWS, beyond=beyond))
 
-    async for text in _file(reading, asked, "redemptions", REDEMPTION_HEADER, total, page, _redemption_cells):
+    async def cells(connection: AsyncConnection, rows: Sequence[RedemptionRow]) -> Cells:
+        return await _redemption_cells(connection, rows, asked)
+
+    async for text in _file(reading, asked, "redemptions", REDEMPTION_HEADER, total, page, cells):
         yield text
 
 
@@ -143,14 +148,14 @@ async def _file(
 # --------------------------------------------------------------------------------------------------- rows
 
 
-async def _voucher_cells(connection: AsyncConnection, rows: Sequence[VoucherRow], now: dt.datetime) -> Cells:
+async def _voucher_cells(connection: AsyncConnection, rows: Sequence[VoucherRow], asked: Asked) -> Cells:
     organizations = await _organizations(connection, {row.organization_id for row in rows})
     programs = await _programs(connection, {row.program_id for row in rows})
     sold_as = list({InProgram(row.program_id, row.voucher_program_id) for row in rows})
     terms = {(one.program_id, one.id): one.name for one in await voucher_programs_by_key(connection, sold_as)}
     came_with = list({OrderKey(row.program_id, row.voucher_order_id) for row in rows})
     orders = {one.key: one.number for one in await orders_by_key(connection, came_with)}
-    whom = await _assignees(connection, [(row.program_id, row.assignment_id) for row in rows])
+    whom = await _assignees(connection, asked.principal, [(row.program_id, row.assignment_id) for row in rows])
     return [
         (
             organizations[row.organization_id],
@@ -158,7 +163,7 @@ async def _voucher_cells(connection: AsyncConnection, rows: Sequence[VoucherRow]
             terms[row.program_id, row.voucher_program_id],
             orders[OrderKey(row.program_id, row.voucher_order_id)],
             row.last_four,
-            state_of(row, now).name,
+            state_of(row, asked.now).name,
             row.purpose or "",
             *whom.get((row.program_id, row.assignment_id), NOBODY),
             "yes" if row.flagged_at else "",
@@ -173,13 +178,13 @@ async def _voucher_cells(connection: AsyncConnection, rows: Sequence[VoucherRow]
     ]
 
 
-async def _redemption_cells(connection: AsyncConnection, rows: Sequence[RedemptionRow]) -> Cells:
+async def _redemption_cells(connection: AsyncConnection, rows: Sequence[RedemptionRow], asked: Asked) -> Cells:
     organizations = await _organizations(connection, {row.organization_id for row in rows})
     programs = await _programs(connection, {row.program_id for row in rows})
     paid_for = list({InProgram(row.program_id, row.product_id) for row in rows})
     products = {(one.program_id, one.id): one.name for one in await products_by_key(connection, paid_for)}
     vouchers = {one.key: one for one in await vouchers_by_id(connection, list({row.voucher for row in rows}))}
-    whom = await _assignees(connection, [(row.program_id, row.assignment_id) for row in rows])
+    whom = await _assignees(connection, asked.principal, [(row.program_id, row.assignment_id) for row in rows])
     return [
         (
             words.instant(row.redeemed_at),
@@ -207,11 +212,11 @@ async def _programs(connection: AsyncConnection, ids: set[int]) -> dict[int, Pro
 
 
 async def _assignees(
-    connection: AsyncConnection, keys: Sequence[tuple[int, int | None]]
+    connection: AsyncConnection, principal: Principal, keys: Sequence[tuple[int, int | None]]
 ) -> dict[tuple[int, int | None], tuple[str, str, str]]:
-    """Of each assignment the name, external id and address of whom it is to, as far as they are known."""
+    """Of each assignment the name, external id and address of whom it is to, for who may see these people."""
     asked = [AssignmentKey(program_id, key) for program_id, key in set(keys) if key is not None]
-    assignments = await assignments_by_id(connection, asked)
+    assignments = [one for one in await assignments_by_id(connection, asked) if principal.may_see(one.organization_id)]
     keyed = list({LearnerKey(one.organization_id, one.learner_id) for one in assignments if one.learner_id})
     learners = {
         LearnerKey(one.organization_id, one.learner_id): (one.name, one.external_id, one.email)
