@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base import Base
 from models.errors import DomainError
+from models.ids import encode_id
 from models.outbox import MOST_ATTEMPTS, MessageKind, keys_of_reference, reference_of
 from resolvers.outbox.bouncing import Bounce, bounce
 from resolvers.outbox.leasing import LEASE
@@ -25,6 +26,7 @@ from server.database import Database
 from server.mail.addresses import SmtpServer
 from server.mail.smtp import SmtpMailer
 from server.worker import Worker
+from tests.asking import ask
 from tests.code_keys import CODE_KEYS
 from tests.local_stripe import free_port
 from tests.mailing import FROM, LINK, WORKER, Clock, mailing
@@ -352,3 +354,58 @@ async def test_what_cannot_be_written_waits_with_the_place_where_it_failed(datab
         (row,) = await post.messages()
         assert (row.state.name, row.attempts) == ("WAITING", 1)
         assert "NO_CODE_KEYS" in row.failure
+
+
+# ------------------------------------------------------------------------------------------------- through the API
+
+
+MESSAGES = """query($program: ID!, $states: [MessageState!], $after: String) {
+  program(by: {id: $program}) {
+    messages(states: $states, first: 2, after: $after) {
+      totalCount pageInfo { endCursor hasNextPage }
+      nodes { id kind state recipient madeAt dueAt attempts failure endedAt program { id } }
+    }
+  }
+}"""
+RETRY = """mutation($input: MessageRetryInput!) {
+  messageRetry(input: $input) { message { id state dueAt } userErrors { code field } }
+}"""
+
+
+async def test_who_runs_the_program_sees_its_messages_and_tries_again_what_was_given_up(database: Database) -> None:
+    async with mailing(database) as post, mailing(database) as elsewhere:
+        market, board = post.market, post.market.program_admin
+        await elsewhere.invited("elsewhere@example.test")
+        await post.invited("ada@example.test")
+        await post.round()
+        post.office.manner = Manner.REFUSE_LETTER
+        for address in ("bob@example.test", "cas@example.test"):
+            post.clock.now += MINUTE
+            await post.invited(address)
+        await post.round()
+        program = encode_id("Program", market.program_id)
+        shown = (await ask(database, MESSAGES, board, program=program)).data["program"]["messages"]
+        assert shown["totalCount"] == 3
+        assert [one["recipient"] for one in shown["nodes"]] == ["cas@example.test", "bob@example.test"]
+        after = shown["pageInfo"]["endCursor"]
+        rest = (await ask(database, MESSAGES, board, program=program, after=after)).data["program"]["messages"]
+        (ada,) = rest["nodes"]
+        assert (ada["state"], ada["kind"], ada["attempts"]) == ("SENT", "VOUCHER_INVITATION", 1)
+        assert (ada["failure"], ada["dueAt"], ada["program"]["id"]) == (None, None, program)
+        given_up = (await ask(database, MESSAGES, board, program=program, states=["GIVEN_UP"])).data["program"]
+        assert given_up["messages"]["totalCount"] == 2
+        (cas, _) = given_up["messages"]["nodes"]
+        assert "554 5.7.1" in cas["failure"]
+
+        for _ in range(2):
+            again = (await ask(database, RETRY, board, input={"message": cas["id"]})).data["messageRetry"]
+            assert (again["message"]["state"], again["userErrors"]) == ("WAITING", [])
+        refused = (await ask(database, RETRY, board, input={"message": ada["id"]})).data["messageRetry"]
+        assert refused["userErrors"] == [{"code": "WRONG_STATE", "field": ["input", "message"]}]
+        for stranger in (market.client, elsewhere.market.program_admin):
+            assert (await ask(database, MESSAGES, stranger, program=program)).errors == ["NOT_ALLOWED"]
+            refused = (await ask(database, RETRY, stranger, input={"message": cas["id"]})).data["messageRetry"]
+            assert [one["code"] for one in refused["userErrors"]] == ["NOT_FOUND"]
+            node = "query($id: ID!) { node(id: $id) { id } }"
+            assert (await ask(database, node, stranger, id=cas["id"])).data["node"] is None
+            assert (await ask(database, node, board, id=cas["id"])).data["node"] == {"id": cas["id"]}
