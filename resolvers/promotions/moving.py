@@ -26,9 +26,12 @@ async def hold(act: ProgramAct, promotion_id: int, person_id: int, amount_minor:
 
     A promotion of which nothing is left gives nothing, so of no amount it says that it is full.
     """
+    # A crowd that comes too late only reads; the conditions of the updates are what guards.
+    refused = await _why_not(act, promotion_id, amount_minor)
+    if refused is not Held.HELD:
+        return refused
     if not await _count_held(act, promotion_id, person_id):
-        refused = await _why_not(act, promotion_id, amount_minor)
-        return Held.PERSON_LIMIT if refused is Held.HELD else refused
+        return Held.PERSON_LIMIT
     held = await act.session.execute(
         update(PROMOTION)
         .where(_own(act, promotion_id), _is_usable(act), _has_use_left(), _leaves(max(amount_minor, 1)))

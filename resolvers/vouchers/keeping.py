@@ -16,6 +16,7 @@ from resolvers.carts.releasing import keep_carts
 from resolvers.database import Reading, Writing
 from resolvers.principal import Principal
 from resolvers.programs.acting import begin_act
+from resolvers.promotions.expiring import expire_promotions
 from resolvers.vouchers.attempting import forget_attempts
 from resolvers.vouchers.expiring import AT_ONCE, expire_due, programs_with_due
 from resolvers.vouchers.inviting import expire_links, programs_with_dead_links
@@ -28,6 +29,7 @@ async def keep_vouchers(reading: Reading, run: Writing, principal: Principal, no
     await keep_carts(reading, run, principal, now)
     await run(partial(forget_attempts, now=now))
     expired = await _expire(reading, run, principal, now) + await _expire_links(reading, run, principal, now)
+    expired += await expire_promotions(reading, run, principal, now)
     return expired + await _flag(reading, run, principal, now)
 
 
