@@ -15,6 +15,7 @@ from models.disputes import DisputeLine
 from models.invoices import CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoicePayment, InvoiceState, LineKind
 from resolvers.carts.invariants import CART_INVARIANTS
 from resolvers.invariant import Invariant, keys_of
+from resolvers.payments.invariants import PAYMENT_INVARIANTS
 from resolvers.promotions.invariants import PROMOTION_INVARIANTS
 from resolvers.statements.invariants import STATEMENT_INVARIANTS
 from resolvers.voucher_invariants import VOUCHER_INVARIANTS
@@ -231,4 +232,11 @@ def _all() -> Iterator[Invariant]:
     yield Invariant("paid", "Of a paid invoice nothing is due.", _paid_but_due())
 
 
-INVARIANTS = (*_all(), *VOUCHER_INVARIANTS, *CART_INVARIANTS, *STATEMENT_INVARIANTS, *PROMOTION_INVARIANTS)
+INVARIANTS = (
+    *_all(),
+    *VOUCHER_INVARIANTS,
+    *PAYMENT_INVARIANTS,
+    *CART_INVARIANTS,
+    *STATEMENT_INVARIANTS,
+    *PROMOTION_INVARIANTS,
+)
