@@ -177,7 +177,7 @@ class AgreementMutation:
     ) -> BillingAgreementSetPayload:
         program = await keyed_program(info, input.program, "program")
         info.context.principal.must_run(program.id, "agree on billing later")
-        organization_id = await _organization(info, input.organization)
+        organization_id = await named_organization(info, input.organization)
         cap = input.cap.money("cap")
         made = await acted(info, program.id, lambda act: set_cap(act, organization_id, cap, input.idempotency_key))
         return BillingAgreementSetPayload(agreement=await agreement_by_key(info, InProgram(program.id, made)))
@@ -197,8 +197,8 @@ class AgreementMutation:
         return BillingAgreementEndPayload(agreement=await agreement_by_key(info, key))
 
 
-async def _organization(info: Info, key: OrganizationKey) -> int:
-    """Whoever agrees with an organization must name it, but sees nothing else of it."""
+async def named_organization(info: Info, key: OrganizationKey) -> int:
+    """Its key, for a step that decides who may act for it: whoever agrees with it must name it, and sees no more."""
     async with info.context.reading() as connection:
         if key.id:
             organization_id = decode_id(key.id, "Organization", 1, "organization", "id")[0]

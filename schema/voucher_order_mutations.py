@@ -23,10 +23,12 @@ from resolvers.voucher_orders.ordering import Ordering, order
 from resolvers.voucher_orders.refunding import refund
 from resolvers.voucher_orders.settling import UNANSWERED, settle
 from resolvers.vouchers.revealing import reveal
+from schema.agreements import named_organization
 from schema.context import Info
 from schema.fields import INPUT, given, mutation
 from schema.ids import decode_id, encode_id
 from schema.money import MoneyInput
+from schema.nodes import OrganizationKey
 from schema.programs import acted
 from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
 from schema.voucher_orders import VoucherOrder, order_key, voucher_order_by_key
@@ -66,7 +68,7 @@ class VoucherPaymentInput:
 
 @strawberry.input
 class VoucherPurchaseInput:
-    organization: strawberry.ID = strawberry.field(description="Who buys.")
+    organization: OrganizationKey = strawberry.field(description="Who buys.")
     voucher_program: strawberry.ID = strawberry.field(description="On which terms.")
     quantity: int = strawberry.field(description="How many vouchers, 1 to 10,000.")
     amount: MoneyInput = strawberry.field(description="What they cost together: quantity times face value, exactly.")
@@ -199,7 +201,7 @@ class VoucherOrderMutation:
     async def voucher_purchase(
         self, info: Info, input: Annotated[VoucherPurchaseInput, INPUT]
     ) -> VoucherPurchasePayload:
-        program_id, ordering = _ordering(info, input)
+        program_id, ordering = await _ordering(info, input)
 
         async def step(act: ProgramAct) -> int:
             act.principal.must_see_in(program_id, ordering.organization_id, "organization", "organization")
@@ -385,11 +387,11 @@ def _of_card(code: VoucherErrorCode) -> VoucherUserError:
     return VoucherUserError(field=["input", "payment", "card"], message=code.value, code=code)
 
 
-def _ordering(info: Info, asked: VoucherPurchaseInput) -> tuple[int, Ordering]:
+async def _ordering(info: Info, asked: VoucherPurchaseInput) -> tuple[int, Ordering]:
     program_id, voucher_program_id = decode_id(asked.voucher_program, "VoucherProgram", 2, "voucherProgram")
     by_order, card = given(asked.payment.purchase_order), given(asked.payment.card)
     return program_id, Ordering(
-        organization_id=decode_id(asked.organization, "Organization", 1, "organization")[0],
+        organization_id=await named_organization(info, asked.organization),
         voucher_program_id=voucher_program_id,
         quantity=asked.quantity,
         amount=asked.amount.money("amount"),

@@ -284,7 +284,7 @@ async def test_a_charge_is_found_behind_many_others(local_stripe: LocalStripe, g
 
 
 PURCHASE = """mutation ($by: ID!, $terms: ID!, $card: String!, $key: String!) {
-  voucherPurchase(input: {organization: $by, voucherProgram: $terms, quantity: 2, idempotencyKey: $key,
+  voucherPurchase(input: {organization: {id: $by}, voucherProgram: $terms, quantity: 2, idempotencyKey: $key,
     amount: {amount: "250.00", currency: "USD"}, payment: {card: {paymentMethod: $card}}}) {
     order { state } clientSecret userErrors { code }
   }

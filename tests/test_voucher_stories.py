@@ -161,7 +161,7 @@ VOUCHER_PROGRAM_CREATE = """mutation ($excluded: [ID!]!, $key: String!) {
     idempotencyKey: $key}) { voucherProgram { id } userErrors { code message } }
 }"""
 PURCHASE = """mutation ($client: ID!, $vouchers: ID!, $amount: Decimal!, $key: String!) {
-  voucherPurchase(input: {voucherProgram: $vouchers, organization: $client, quantity: 3,
+  voucherPurchase(input: {voucherProgram: $vouchers, organization: {id: $client}, quantity: 3,
     amount: {amount: $amount, currency: "USD"}, payment: {purchaseOrder: {number: "PO-77"}}, idempotencyKey: $key}) {
     order { id state quantity } userErrors { code message }
   }
