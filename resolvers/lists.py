@@ -13,6 +13,7 @@ from models.errors import QuestionError, QuestionErrorCode
 from models.interval import to_microseconds
 from resolvers.activity import ActivityQuestion, answerable, as_known, must_be_past, settle
 from resolvers.database import Writing
+from resolvers.loaders.certifications import Certified
 from resolvers.loaders.learners import LearnersKey, Who
 from resolvers.loaders.places import OrganizationRow
 
@@ -68,6 +69,7 @@ def learner_list(
     known: AsKnown,
     search: str | None = None,
     departments: Sequence[str] = (),
+    certified: Certified | None = None,
 ) -> Listed:
     """The learners of one scope, or of two at once, who answer the question with yes; without one, all ever there."""
     asked = answerable(question, organization.calendar, "activity") if question else None
@@ -78,6 +80,7 @@ def learner_list(
         departments=tuple(departments),
         whole_organization=one == organization.organization_id,
         in_two_scopes=other != 0,
+        certified=certified,
     )
     a, b = (asked.a, asked.b) if asked else (0, 0)
     key = LearnersKey(organization.organization_id, one, other, a, b, known.at_us)

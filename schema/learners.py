@@ -23,6 +23,7 @@ from resolvers.loaders.beliefs import (
     beliefs_of_learners,
     held_at_the_last,
 )
+from resolvers.loaders.certifications import CertificationRow, CertificationsKey, certifications_of_learners
 from resolvers.loaders.erasures import erasures_of_learners
 from resolvers.loaders.learners import LearnerKey, LearnerRow
 from resolvers.loaders.places import OrganizationRow
@@ -147,6 +148,15 @@ class LibraryAccess:
     @field("When this was learned.")
     def recorded_at(self) -> dt.datetime:
         return from_microseconds(self.row.recorded_at)
+
+
+@strawberry.type(description="Something that a learner is certified in, until a day or for good.")
+class Certification:
+    name: str = strawberry.field(description="Its name.")
+    expires_on: dt.date | None = strawberry.field(
+        description="The last day on which it is valid; null if it never expires."
+    )
+    recorded_at: dt.datetime = strawberry.field(description="When this was learned.")
 
 
 @strawberry.type(description="Not being billed though active, from when until when: a test or a staff account.")
@@ -363,6 +373,12 @@ class Learner(Node):
         held = held_at_the_last(await self._beliefs(info))
         accesses = sorted((b for b in held if b.scope_kind == ScopeKind.LIBRARY.name), key=lambda b: b.from_earliest)
         return [LibraryAccess(row=row, organization_row=self.organization_row) for row in accesses]
+
+    @field("The certifications that the learner holds, by name; those that have expired too.")
+    async def certifications(self, info: Info) -> list[Certification]:
+        key = CertificationsKey(self.row.organization_id, self.row.learner_id, self.known_at)
+        rows: list[CertificationRow] = await info.context.loaders.rows(certifications_of_learners).load(key)
+        return [Certification(name=row.name, expires_on=row.expires_on, recorded_at=row.recorded_at) for row in rows]
 
     @field("From when until when the learner is, or was, not billed though active.")
     async def billing_exclusions(self, info: Info) -> list[BillingExclusion]:

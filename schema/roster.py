@@ -38,6 +38,11 @@ class RosterRowInput:
     deactivated_on: str = strawberry.field(
         default="", description="The first day no longer active, as 2017-10-01; empty while still active."
     )
+    certifications: str = strawberry.field(
+        default="",
+        description="Certifications that the learner holds, each with its last day unless it never expires, separated "
+        "by semicolons, as in: CPR 2026-05-31; First aid. Another last day is a correction; what is not named stays.",
+    )
 
 
 @strawberry.input
@@ -106,4 +111,5 @@ def _row(given: RosterRowInput) -> BatchRow:
         department=given.department,
         activated_on=given.activated_on,
         deactivated_on=given.deactivated_on,
+        certifications=given.certifications,
     )

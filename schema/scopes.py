@@ -9,7 +9,7 @@ from typing import Annotated
 import strawberry
 
 from models.activity import Predicate
-from models.errors import NotFound
+from models.errors import EmptyRange, NotFound
 from models.organizations import ScopeKind
 from resolvers.activity import (
     ActivityQuestion,
@@ -21,6 +21,7 @@ from resolvers.activity import (
     peak_of,
 )
 from resolvers.lists import AsKnown, Listed, NamedScope, as_known_at, in_words, learner_list
+from resolvers.loaders.certifications import Certified
 from resolvers.loaders.learners import (
     LearnerOrder,
     LearnersPage,
@@ -31,7 +32,7 @@ from resolvers.loaders.learners import (
 from resolvers.loaders.places import OrganizationRow, ScopeKey, ScopeRow, scopes_by_id
 from resolvers.loaders.windows import Count, Question, WindowsPage, counts
 from schema.context import Info
-from schema.fields import field
+from schema.fields import field, given
 from schema.ids import decode_id
 from schema.learners import Learner, LearnerConnection, LearnerEdge
 from schema.pagination import After, Before, First, Last, Paging, edges_and_info, paging
@@ -69,6 +70,26 @@ class LearnerSort(Enum):
 
 described(LearnerSort, "By what a list of learners is ordered. Upper and lower case are the same.")
 
+
+@strawberry.input(description="Who holds a certification. What is left out is not asked for.")
+class LearnerCertificationFilter:
+    name: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Its name; upper and lower case are the same."
+    )
+    expires_from: dt.date | None = strawberry.field(
+        default=strawberry.UNSET, description="Only if its last day is this one or a later one."
+    )
+    expires_through: dt.date | None = strawberry.field(
+        default=strawberry.UNSET, description="Only if its last day is this one or an earlier one."
+    )
+
+    def certified(self) -> Certified:
+        name, first, last = given(self.name), given(self.expires_from), given(self.expires_through)
+        if first and last and first > last:
+            raise EmptyRange(first, last, "certification")
+        return Certified(name=name, expires_from=first, expires_through=last)
+
+
 Search = Annotated[
     str | None,
     strawberry.argument(description="Only with this text in the name, e-mail, external id or department."),
@@ -80,6 +101,10 @@ TeamArgument = Annotated[
 LibraryArgument = Annotated[
     strawberry.ID | None,
     strawberry.argument(description="Activity while having access to this library.", name="library"),
+]
+CertificationArgument = Annotated[
+    LearnerCertificationFilter | None,
+    strawberry.argument(description="Only who holds a certification."),
 ]
 Dates = Annotated[DateRange, strawberry.argument(description="Local days, both included; at most 1,100.")]
 
@@ -106,6 +131,7 @@ class ActivityScope:
         department: Departments = strawberry.UNSET,
         team: TeamArgument = strawberry.UNSET,
         library: LibraryArgument = strawberry.UNSET,
+        certification: CertificationArgument = strawberry.UNSET,
         sort_by: Annotated[LearnerSort, strawberry.argument(description="The order.")] = LearnerSort.NAME,
         first: First = strawberry.UNSET,
         after: After = strawberry.UNSET,
@@ -117,8 +143,9 @@ class ActivityScope:
         within = [await narrower(info, self.organization_row, i, kind) for kind, i in narrowed.items() if i]
         question = question_of(activity) if activity else None
         scopes = [NamedScope(self.scope_id, self.scope_name), *within]
-        listed = learner_list(self.organization_row, scopes, question, known, search, department or ())
-        parts = (listed.key[:3], activity, known_at, search, department, sort_by)
+        certified = certification.certified() if certification else None
+        listed = learner_list(self.organization_row, scopes, question, known, search, department or (), certified)
+        parts = (listed.key[:3], activity, known_at, search, department, certified, sort_by)
         page = paging(parts, first, after, last, before, str, int)
         return await _page_of_learners(info, self.organization_row, listed, page, sort_by)
 

@@ -164,9 +164,8 @@ class _Staging:
             await self._know(chunk)
             staged, refused = read_lines(self._reader, chunk)
             last = chunk[-1][0]
-            await self._database.run(
-                partial(stage, run_id=self._run.id, read_before=read, read_now=last, staged=staged, refused=refused)
-            )
+            kept = partial(stage, staged=staged, refused=refused, certified=self._reader.take_certifications())
+            await self._database.run(partial(kept, run_id=self._run.id, read_before=read, read_now=last))
             read = last
             self._progress.reached(read)
 

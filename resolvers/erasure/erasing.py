@@ -17,6 +17,7 @@ from models.errors import ErasureError, ErasureErrorCode
 from models.events import Deed, Thing
 from models.learners import Learner
 from resolvers.erasure.previewing import (
+    CERTIFIED,
     ERASURE,
     LEARNER,
     PACKED,
@@ -26,6 +27,7 @@ from resolvers.erasure.previewing import (
     Found,
     find,
     held_by,
+    is_named_with,
     is_staged,
     look,
     must_be_allowed,
@@ -115,6 +117,7 @@ async def _take_away(recording: Recording, found: Found) -> None:
     await session.execute(
         delete(PACKED).where(PACKED.c.organization_id == organization_id, PACKED.c.learner_id == learner_id)
     )
+    await session.execute(delete(CERTIFIED).where(is_named_with(organization_id, external_id)))
     await session.execute(delete(STAGED).where(is_staged(organization_id, external_id)))
     await _cut_off_the_account(recording, found)
 

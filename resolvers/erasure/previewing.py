@@ -22,7 +22,7 @@ from models.evidence import EvidencePerson, SnapshotSeal
 from models.history import Act, Belief
 from models.interval import FOREVER
 from models.learners import Learner, Profile, sort_key
-from models.roster import StagedLine
+from models.roster import StagedCertification, StagedLine
 from resolvers.erasure.texts import FoundText, texts_naming
 from resolvers.history import Who
 from resolvers.loaders.learners import LearnerKey
@@ -33,6 +33,7 @@ PROFILE = Profile.__table__
 LEARNER = Learner.__table__
 PACKED = EvidencePerson.__table__
 STAGED = StagedLine.__table__
+CERTIFIED = StagedCertification.__table__
 TOKEN = Token.__table__
 ENTRY = SnapshotEntry.__table__
 SNAPSHOT = BillingSnapshot.__table__
@@ -180,6 +181,16 @@ def _person(name: str, email: str, external_id: str, packed: Sequence[Row[Any]],
 
 def is_staged(organization_id: int, external_id: str) -> ColumnElement[bool]:
     return and_(STAGED.c.organization_id == organization_id, STAGED.c.external_id == external_id)
+
+
+def is_named_with(organization_id: int, external_id: str) -> ColumnElement[bool]:
+    """Whether a certification was read in a line of theirs that waits. What was recorded stays, of somebody unnamed."""
+    same = and_(
+        STAGED.c.organization_id == CERTIFIED.c.organization_id,
+        STAGED.c.import_id == CERTIFIED.c.import_id,
+        STAGED.c.line == CERTIFIED.c.line,
+    )
+    return exists().where(same, is_staged(organization_id, external_id))
 
 
 async def _account(connection: Connection, key: LearnerKey) -> tuple[int | None, bool]:

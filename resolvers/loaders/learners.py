@@ -21,16 +21,19 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    type_coerce,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.expression import CTE
 
 from models.activity import Predicate
+from models.base import Instant
 from models.batches import as_parameter, asked, first_rows_of_each, position_in
 from models.history import Belief
 from models.interval import from_microseconds
 from models.keys import Keys
 from models.learners import Learner, Profile
+from resolvers.loaders.certifications import Certified, is_certified
 from resolvers.loaders.windows import (
     WindowsKey,
     answers_exactly,
@@ -85,6 +88,23 @@ class Who:
     # Whether the scope is the organization itself: then its names are walked in order, and asked about one by one.
     whole_organization: bool = True
     in_two_scopes: bool = False
+    certified: Certified | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """What of it the statement itself depends on."""
+        certified = self.certified.shape if self.certified else None
+        by = (bool(self.search), bool(self.departments), certified)
+        return Shape(self.predicate, self.whole_organization, self.in_two_scopes, *by)
+
+
+class Shape(NamedTuple):
+    predicate: Predicate | None
+    whole_organization: bool
+    in_two_scopes: bool
+    searched: bool
+    by_department: bool
+    certified: tuple[bool, bool, bool] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +138,7 @@ async def learners_of(
     connection: AsyncConnection, keys: Sequence[LearnersKey], who: Who, page: LearnersPage
 ) -> list[LearnerRow]:
     """A page of each list, flat and in order; `place` says of which key."""
-    shape = (who.predicate, who.whole_organization, who.in_two_scopes, bool(who.search), bool(who.departments))
-    statement = _page(connection.dialect.name, *shape, page.order, page.descending, page.beyond is not None)
+    statement = _page(connection.dialect.name, who.shape, page.order, page.descending, page.beyond is not None)
     position, learner_id = page.beyond or ("", 0)
     parameters = _parameters(keys, who) | {"most": page.limit, "position": position, "learner_id": learner_id}
     return [LearnerRow(*row) for row in await connection.execute(statement, parameters)]
@@ -127,8 +146,7 @@ async def learners_of(
 
 async def learner_totals(connection: AsyncConnection, keys: Sequence[LearnersKey], who: Who) -> list[int]:
     """How many learners each list holds, in the order of the keys."""
-    shape = (who.predicate, who.whole_organization, who.in_two_scopes, bool(who.search), bool(who.departments))
-    rows = await connection.execute(_total(*shape), _parameters(keys, who))
+    rows = await connection.execute(_total(who.shape), _parameters(keys, who))
     found = {row.place: row[1] for row in rows}
     return [found[place] for place in range(len(keys))]
 
@@ -138,6 +156,7 @@ def _parameters(keys: Sequence[LearnersKey], who: Who) -> dict[str, object]:
         "keys": as_parameter((place, *key, _made_before(key.known_at)) for place, key in enumerate(keys)),
         "search": who.search and who.search.casefold(),
         "departments": as_parameter((department.casefold(),) for department in who.departments),
+        **(who.certified.parameters() if who.certified else {}),
     }
 
 
@@ -147,23 +166,13 @@ def _made_before(known_at: int) -> int:
 
 
 @lru_cache
-def _page(
-    dialect: str,
-    predicate: Predicate | None,
-    whole_organization: bool,
-    in_two_scopes: bool,
-    searched: bool,
-    by_department: bool,
-    order: LearnerOrder,
-    descending: bool,
-    resumed: bool,
-) -> Select[Any]:
+def _page(dialect: str, shape: Shape, order: LearnerOrder, descending: bool, resumed: bool) -> Select[Any]:
     keys = _asked()
-    certain = _certain(predicate, keys, in_two_scopes)
+    certain = _certain(shape.predicate, keys, shape.in_two_scopes)
     position = order.column
     page = select(
         *(PROFILE.c[name] for name in LearnerRow._fields[1:7]), position.label("position"), certain.label("certain")
-    ).where(_belongs(keys, predicate, whole_organization, in_two_scopes, searched, by_department))
+    ).where(_belongs(keys, shape))
     if resumed:
         row = tuple_(position, PROFILE.c.learner_id)
         beyond = tuple_(bindparam("position", type_=Text), bindparam("learner_id", type_=BigInteger))
@@ -175,12 +184,9 @@ def _page(
 
 
 @lru_cache
-def _total(
-    predicate: Predicate | None, whole_organization: bool, in_two_scopes: bool, searched: bool, by_department: bool
-) -> Select[Any]:
+def _total(shape: Shape) -> Select[Any]:
     keys = _asked()
-    belongs = _belongs(keys, predicate, whole_organization, in_two_scopes, searched, by_department)
-    total = select(func.count()).select_from(PROFILE).where(belongs).correlate(keys).scalar_subquery()
+    total = select(func.count()).select_from(PROFILE).where(_belongs(keys, shape)).correlate(keys).scalar_subquery()
     return select(keys.c.place, total)
 
 
@@ -188,23 +194,21 @@ def _asked() -> CTE:
     return asked("keys", "place", *LearnersKey._fields, "made_before")
 
 
-def _belongs(
-    keys: CTE,
-    predicate: Predicate | None,
-    whole_organization: bool,
-    in_two_scopes: bool,
-    searched: bool,
-    by_department: bool,
-) -> ColumnElement[bool]:
+def _belongs(keys: CTE, shape: Shape) -> ColumnElement[bool]:
     """Whether a profile belongs to the list of a key."""
+    predicate, learner = shape.predicate, PROFILE.c.learner_id
+    in_one = _implied_in_one(predicate) if shape.in_two_scopes else predicate
     return and_(
         PROFILE.c.organization_id == keys.c.organization_id,
-        PROFILE.c.learner_id < keys.c.made_before,
-        _in_scope(keys, _implied_in_one(predicate) if in_two_scopes else predicate, whole_organization),
-        answers_in_both(predicate, keys, PROFILE.c.learner_id, surely=False) if in_two_scopes else true(),
-        found_by_search() if searched else true(),
+        learner < keys.c.made_before,
+        _in_scope(keys, in_one, shape.whole_organization),
+        answers_in_both(predicate, keys, learner, surely=False) if shape.in_two_scopes else true(),
+        found_by_search() if shape.searched else true(),
         PROFILE.c.department_key.in_(select(asked("departments", "name", texts=["name"]).c.name))
-        if by_department
+        if shape.by_department
+        else true(),
+        is_certified(shape.certified, keys.c.organization_id, learner, type_coerce(keys.c.known_at, Instant))
+        if shape.certified
         else true(),
     )
 

@@ -20,8 +20,10 @@ from models.errors import RosterError, RosterErrorCode
 from models.roster import MatchedLine, RosterBatchRow, RosterImport, RosterImportState, RosterRefusal, RowOutcome
 from resolvers.organizations import calendars
 from resolvers.principal import Principal
+from resolvers.roster.certifying import certified_lines
+from resolvers.roster.closing import forget_matched
 from resolvers.roster.folding import fold
-from resolvers.roster.lines import LineRefused, Refusal, Rows, Staged
+from resolvers.roster.lines import LineRefused, Refusal, Rows, Staged, StagedName
 from resolvers.roster.reading import COLUMNS, Layout, Reading
 from resolvers.roster.staging import ImportRun, begin_import, report, write_staged
 
@@ -47,15 +49,19 @@ class BatchRow:
     activated_on: str = ""
     # Empty while still active.
     deactivated_on: str = ""
+    # As in a file: CPR 2026-05-31; First aid
+    certifications: str = ""
 
     @property
     def cells(self) -> list[str]:
         said = (self.team, self.external_id, self.name, self.email, self.department)
-        return ["this organization", *said, self.activated_on, self.deactivated_on]
+        return ["this organization", *said, self.activated_on, self.deactivated_on, self.certifications]
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(orjson.dumps(self.cells)).hexdigest()
+        """A row that names no certification has the one that it had before there were any."""
+        said = self.cells if self.certifications else self.cells[:-1]
+        return hashlib.sha256(orjson.dumps(said)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +90,11 @@ async def import_batch(session: AsyncSession, principal: Principal, now: dt.date
     run = await _run_of(session, principal, now, batch)
     answered = await _answered(session, run, batch)
     fresh, refused = _sort_out(batch, answered)
-    staged = await _read(session, run, now, batch.organization_id, fresh, refused)
+    staged, certified = await _read(session, run, now, batch.organization_id, fresh, refused)
     await _forget_former_refusals(session, run, batch)
     await report(session, run.id, refused)
     if staged:
-        await write_staged(session, staged)
+        await write_staged(session, staged, certified)
         await fold(session, now, run, batch.organization_id, keep_matched=True)
         await _answer(session, run, batch, {line for _, _, line, *_ in staged})
     await _count_refused(session, run)
@@ -149,7 +155,7 @@ async def _read(
     organization_id: int,
     fresh: Iterable[BatchRow],
     refused: list[Refusal],
-) -> list[Staged]:
+) -> tuple[list[Staged], list[StagedName]]:
     reader = Rows(run.id, AS_SENT, Reading(), now)
     reader.know({"this organization": organization_id}, await calendars(session, [organization_id]))
     staged: list[Staged] = []
@@ -158,7 +164,7 @@ async def _read(
             staged.append(reader.read(row.number, row.cells))
         except LineRefused as why:
             refused.append(why.on(row.number))
-    return staged
+    return staged, reader.take_certifications()
 
 
 async def _forget_former_refusals(session: AsyncSession, run: ImportRun, batch: Batch) -> None:
@@ -174,7 +180,8 @@ async def _answer(session: AsyncSession, run: ImportRun, batch: Batch, read: Set
     """Keeps what became of each row, so that it is answered once. A refused one is kept by its refusal alone."""
     matched = MatchedLine.__table__
     of_the_run = (matched.c.organization_id == batch.organization_id, matched.c.import_id == run.id)
-    news = or_(matched.c.known_to.is_(None), matched.c.known_to != matched.c.to_at)
+    certified = matched.c.line.in_(certified_lines(batch.organization_id, run.id))
+    news = or_(matched.c.known_to.is_(None), matched.c.known_to != matched.c.to_at, certified)
     landed = set(await session.scalars(select(matched.c.line).where(*of_the_run, news)))
     refused = {refusal.line for refusal in await _refusals(session, run, batch)}
     answers = [
@@ -190,7 +197,7 @@ async def _answer(session: AsyncSession, run: ImportRun, batch: Batch, read: Set
     ]
     if answers:
         await session.execute(insert(ROW), answers)
-    await session.execute(delete(matched).where(*of_the_run))
+    await forget_matched(session, run.id, batch.organization_id)
 
 
 async def _refusals(session: AsyncSession, run: ImportRun, batch: Batch) -> list[Refusal]:

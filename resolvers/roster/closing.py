@@ -34,7 +34,7 @@ from models.history import Belief, Source
 from models.interval import to_microseconds
 from models.learners import Profile
 from models.organizations import Organization, Scope
-from models.roster import MatchedLine, RosterLine
+from models.roster import MatchedLine, RosterLine, StagedCertification
 from resolvers.organizations import calendars
 from resolvers.recording import Recording, add_act, begin_recording, derive_windows, end_recording
 from resolvers.roster.folding import LEARNERS_A_CHUNK
@@ -53,6 +53,7 @@ from resolvers.roster.statements import (
 
 LINE = RosterLine.__table__
 MATCHED = MatchedLine.__table__
+CERTIFIED = StagedCertification.__table__
 BELIEF = Belief.__table__
 CLOSING_AT = bindparam("closing_at", type_=Instant)
 MOST_SHOWN = 1_000
@@ -274,6 +275,7 @@ def _say_closed() -> Update:
 
 
 async def forget_matched(session: AsyncSession, import_id: int, organization_id: int) -> None:
-    await session.execute(
-        delete(MATCHED).where(MATCHED.c.organization_id == organization_id, MATCHED.c.import_id == import_id)
-    )
+    for table in (MATCHED, CERTIFIED):
+        await session.execute(
+            delete(table).where(table.c.organization_id == organization_id, table.c.import_id == import_id)
+        )

@@ -18,15 +18,17 @@ from models.batches import as_parameter, asked
 from models.history import Source
 from models.learners import sort_key
 from models.organizations import Organization, OrganizationClock, Scope, ScopeKind
-from models.roster import MatchedLine, RosterImport, StagedLine
+from models.roster import MatchedLine, RosterImport, StagedCertification, StagedLine
 from resolvers.erasure.recognising import ErasedPeople, erased_people
 from resolvers.recording import Recording, add_act, begin_recording, derive_windows, end_recording
 from resolvers.roster import statements
+from resolvers.roster.certifying import Certified, any_named, record_certifications
 from resolvers.roster.lines import Refusal
 from resolvers.roster.staging import ImportRun, report
 
 STAGED = StagedLine.__table__
 MATCHED = MatchedLine.__table__
+CERTIFIED = StagedCertification.__table__
 # PostgreSQL expects few rows of a statement that takes its keys as a parameter, and joins them in nested loops: small
 # chunks keep these linear.
 LEARNERS_A_CHUNK = 250
@@ -91,9 +93,10 @@ async def fold(
     await _tell_the_planner(session, begun, "matched_line", "organization_id, import_id, learner_id")
     refused, repeated = await _refuse_contradictions(begun)
     await _write_people(begun)
-    folded = await _write_facts(begun, erased + refused, repeated)
+    certified = await _write_certifications(begun)
+    folded = await _write_facts(begun, certified, erased + refused, repeated)
     await _clear(begun, keep_matched)
-    if folded.rows_landed or await _has_new_teams(begun):
+    if folded.rows_landed or certified.names or await _has_new_teams(begun):
         await end_recording(begun.recording)
     else:
         await _put_back(session, organization_id, clock_before)
@@ -207,14 +210,23 @@ async def _write_people(begun: Fold) -> None:
         await session.execute(statements.update_profiles(), parameters)
 
 
-async def _write_facts(begun: Fold, refused: int, repeated: int) -> Folded:
+async def _write_certifications(begun: Fold) -> Certified:
+    if not await any_named(begun.recording.session, begun.parameters):
+        return Certified()
+    await _tell_the_planner(begun.recording.session, begun, "staged_certification", "organization_id, import_id, line")
+    return await record_certifications(begun.recording, begun.parameters)
+
+
+async def _write_facts(begun: Fold, certified: Certified, refused: int, repeated: int) -> Folded:
     session, parameters = begun.recording.session, begun.parameters
     counts = (await session.execute(statements.count_matched(), parameters)).one()
-    if counts.new or counts.corrected:
+    if counts.new or counts.corrected or certified.names:
         await add_act(begun.recording, begun.run.actor, Source.ROSTER, f"The roster {begun.run.name}")
+    if counts.new or counts.corrected:
         await _record_facts(begun, counts.corrected, counts.new_of_known)
         await _derive(begun)
-    return Folded(counts.new + counts.corrected, counts.same + repeated, refused)
+    landed = counts.new + counts.corrected + certified.lines_else_the_same
+    return Folded(landed, counts.same - certified.lines_else_the_same + repeated, refused)
 
 
 async def _record_facts(begun: Fold, corrected: int, new_of_known: int) -> None:
@@ -251,7 +263,7 @@ async def _learners_after(begun: Fold, last: int, all_new: bool) -> list[int]:
 
 
 async def _clear(begun: Fold, keep_matched: bool) -> None:
-    for table in (STAGED,) if keep_matched else (STAGED, MATCHED):
+    for table in (STAGED,) if keep_matched else (STAGED, MATCHED, CERTIFIED):
         await begun.recording.session.execute(
             delete(table).where(
                 table.c.organization_id == begun.recording.organization_id, table.c.import_id == begun.run.id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import unicodedata
 from collections.abc import Mapping
 from operator import itemgetter
@@ -13,8 +14,12 @@ from resolvers.roster.reading import COLUMNS, Cells, Layout, Reading
 
 BEGINNING_US = to_microseconds(BEGINNING)
 FOREVER_US = to_microseconds(FOREVER)
+CERTIFICATIONS = "certifications"
+AS_IN = "Write it as in: CPR 2026-05-31; First aid"
+LOOKS_LIKE_A_DATE = re.compile(r"\d+([-/.])\d+\1\d+\.?")
 FIRST_DAY, LAST_DAY = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
 LONGEST = {"team": 200, "external_id": 200, "name": 200, "email": 320, "department": 200, "organization": 200}
+LONGEST |= {"certifications": 4_000}
 SPREADSHEET_ERRORS = ("#REF!", "#N/A", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "####")
 # Control characters, lone surrogates, line and paragraph separators.
 FORBIDDEN = ("Cc", "Cs", "Zl", "Zp")
@@ -47,6 +52,34 @@ STAGED_COLUMNS = (
     *("name_key", "email_key", "department_key"),
     *("from_earliest", "from_latest", "to_at"),
 )
+# A row of `staged_certification`, in the order of these columns.
+StagedName: TypeAlias = tuple[int, int, int, str, str, dt.date | None]
+NAME_COLUMNS = ("organization_id", "import_id", "line", "name_key", "name", "expires_on")
+
+
+def day_of(text: str, column: str, date_format: str | None) -> dt.date:
+    """The day that a cell names, in the form of the import's dates."""
+    day = _day_of(text, column, date_format)
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise LineRefused(column, "The date is outside 1900-01-01 through 2199-12-31.", "Check its year.")
+    return day
+
+
+def _day_of(text: str, column: str, date_format: str | None) -> dt.date:
+    try:
+        if date_format is not None:
+            return dt.datetime.strptime(text, date_format).date()  # noqa: DTZ007 (a date has no zone)
+        if len(text) == 10 and text[4] == text[7] == "-" and text.isascii():
+            return dt.date.fromisoformat(text)
+    except ValueError as problem:
+        raise LineRefused(column, f"{_shown(text)} does not exist, or is no date.", _form(date_format)) from problem
+    raise LineRefused(column, f"{_shown(text)} is not a date of the expected form.", _form(date_format))
+
+
+def _form(date_format: str | None) -> str:
+    if date_format is not None:
+        return f"Write dates as the date format {date_format} says."
+    return "Write dates as YYYY-MM-DD, or name their form with --date-format."
 
 
 class Days:
@@ -66,30 +99,13 @@ class Days:
         return start
 
     def _worked_out(self, text: str, column: str) -> int:
-        day = self._read(text, column)
-        if not FIRST_DAY <= day <= LAST_DAY:
-            raise LineRefused(column, "The date is outside 1900-01-01 through 2199-12-31.", "Check its year.")
+        day = day_of(text, column, self._date_format)
         start = self._calendar.start_of(day)
         if start == self._calendar.start_of(day + DAY):
             raise LineRefused(
                 column, "The clocks of the organization's zone skipped this whole day.", "Use the day before or after."
             )
         return to_microseconds(start)
-
-    def _read(self, text: str, column: str) -> dt.date:
-        try:
-            if self._date_format is not None:
-                return dt.datetime.strptime(text, self._date_format).date()  # noqa: DTZ007 (a date has no zone)
-            if len(text) == 10 and text[4] == text[7] == "-" and text.isascii():
-                return dt.date.fromisoformat(text)
-        except ValueError as problem:
-            raise LineRefused(column, f"{_shown(text)} does not exist, or is no date.", self._mend()) from problem
-        raise LineRefused(column, f"{_shown(text)} is not a date of the expected form.", self._mend())
-
-    def _mend(self) -> str:
-        if self._date_format is not None:
-            return f"Write dates as the date format {self._date_format} says."
-        return "Write dates as YYYY-MM-DD, or name their form with --date-format."
 
 
 class Rows:
@@ -103,6 +119,7 @@ class Rows:
         self._date_format = reading.date_format
         self._now_us = to_microseconds(now)
         self._days: dict[int, Days] = {}
+        self._certified: list[StagedName] = []
         self._organizations: Mapping[str, int | LineRefused] = {}
         self._calendars: Mapping[int, BillingCalendar] = {}
         if reading.organization is not None:
@@ -130,17 +147,26 @@ class Rows:
         # One look at the whole row finds nearly all of them clean; only the others are looked at cell by cell.
         if len(text) > 200 or "#" in text or not text.isprintable():
             _refuse_odd_cells(dict(zip(COLUMNS, picked, strict=True)))
-        named, team, external_id, name, email, department, activated, deactivated = map(str.strip, picked)
+        named, team, external_id, name, email, department, activated, deactivated, held = map(str.strip, picked)
         organization_id = self._organization(named)
         if not team or not external_id:
             raise _missing("external_id" if team else "team")
         # The casefolded texts are `models.learners.sort_key`'s, without three calls a row.
-        return (
+        staged = (
             *(organization_id, self._import_id, line),
             *(team, external_id, name, email, department),
             *(name.casefold(), email.casefold(), department.casefold()),
             *self._interval(organization_id, activated, deactivated),
         )
+        if held:
+            certified = certifications_in(held, self._date_format).items()
+            self._certified += [(organization_id, self._import_id, line, key, *one) for key, one in certified]
+        return staged
+
+    def take_certifications(self) -> list[StagedName]:
+        """What the rows read since the last time say of certifications."""
+        taken, self._certified = self._certified, []
+        return taken
 
     def _wrong_width(self, cells: Cells) -> LineRefused:
         problem = f"The row has {len(cells)} cells, the header line {self._width}."
@@ -174,6 +200,50 @@ class Rows:
         if from_at >= to_at:
             raise _not_forward(from_at == to_at)
         return from_at, from_at, to_at
+
+
+def certifications_in(cell: str, date_format: str | None) -> dict[str, tuple[str, dt.date | None]]:
+    """What a cell such as `CPR 2026-05-31; First aid` says: by its sort key each name, and its last day unless it never
+    expires. Semicolons separate several; dates are of the form of the import's dates.
+    """
+    found: dict[str, tuple[str, dt.date | None]] = {}
+    for part in filter(None, map(str.strip, cell.split(";"))):
+        name, expires_on = _certification(part, date_format)
+        if found.setdefault(name.casefold(), (name, expires_on))[1] != expires_on:
+            problem = "The same certification stands there twice, with different last days."
+            raise LineRefused(CERTIFICATIONS, problem, "Keep the one that is right.")
+    return found
+
+
+def _certification(part: str, date_format: str | None) -> tuple[str, dt.date | None]:
+    """The last words of a part are a date if they can be read as one; what only looks like one is refused, and is no
+    part of the name."""
+    name, date = _parted(part, date_format)
+    if not name or LOOKS_LIKE_A_DATE.fullmatch(name):
+        raise LineRefused(CERTIFICATIONS, "A last day stands there without the name of what expires then.", AS_IN)
+    if len(name) > 200:
+        raise LineRefused(CERTIFICATIONS, "The name of a certification is longer than 200 characters.", "Shorten it.")
+    return name, day_of(date, CERTIFICATIONS, date_format) if date else None
+
+
+def _parted(part: str, date_format: str | None) -> tuple[str, str]:
+    """The name, and the text of its last day; that is empty where none is given."""
+    words = part.split()
+    size = len(date_format.split()) if date_format else 1
+    last = " ".join(words[-size:])
+    if _is_day(last, date_format) or (size == 1 and LOOKS_LIKE_A_DATE.fullmatch(last)):
+        return " ".join(words[:-size]), last
+    if LOOKS_LIKE_A_DATE.fullmatch(words[-1]):
+        return " ".join(words[:-1]), words[-1]
+    return " ".join(words), ""
+
+
+def _is_day(text: str, date_format: str | None) -> bool:
+    try:
+        _day_of(text, CERTIFICATIONS, date_format)
+    except LineRefused:
+        return False
+    return True
 
 
 def _shown(text: str) -> str:

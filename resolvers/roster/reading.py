@@ -17,8 +17,11 @@ from models.errors import RosterError, RosterErrorCode
 Cells = list[str]
 
 REQUIRED = ("team", "external_id", "activated_on", "deactivated_on")
-OPTIONAL = ("name", "email", "department")
-COLUMNS = ("organization", "team", "external_id", "name", "email", "department", "activated_on", "deactivated_on")
+OPTIONAL = ("name", "email", "department", "certifications")
+COLUMNS = (
+    *("organization", "team", "external_id", "name", "email", "department"),
+    *("activated_on", "deactivated_on", "certifications"),
+)
 LONGEST_LINE_BYTES = 65_536
 CHUNK_BYTES = 1_048_576
 MEND_TEXT = "Save it as “CSV UTF-8”, for example with Save As in a spreadsheet program."

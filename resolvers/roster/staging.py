@@ -19,18 +19,22 @@ from models.interval import MICROSECOND, BillingCalendar
 from models.keys import reference_key
 from models.learners import sort_key
 from models.organizations import Organization
-from models.roster import MatchedLine, RosterImport, RosterImportState, RosterRefusal, StagedLine
+from models.roster import (
+    MatchedLine,
+    RosterImport,
+    RosterImportState,
+    RosterRefusal,
+    StagedCertification,
+    StagedLine,
+)
 from resolvers.organizations import NewOrganization, calendars, create_organization
 from resolvers.principal import Principal
-from resolvers.roster.lines import STAGED_COLUMNS, LineRefused, Refusal, Staged
+from resolvers.roster.lines import NAME_COLUMNS, STAGED_COLUMNS, LineRefused, Refusal, Staged, StagedName
 
 IMPORT = RosterImport.__table__
 STAGED = StagedLine.__table__
 ABANDONED_AFTER = dt.timedelta(days=7)
-STAGE_ON_SQLITE = (
-    f"INSERT INTO {STAGED.name} ({', '.join(STAGED_COLUMNS)}) "  # noqa: S608 (our own names)
-    f"VALUES ({', '.join('?' * len(STAGED_COLUMNS))})"
-)
+CERTIFIED = StagedCertification.__table__
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ async def _forget_abandoned(session: AsyncSession, now: dt.datetime) -> None:
 
 async def forget_import(session: AsyncSession, import_id: int) -> None:
     """As if it had never been begun; what it recorded already stays."""
-    for table in (STAGED, MatchedLine.__table__, RosterRefusal.__table__):
+    for table in (STAGED, CERTIFIED, MatchedLine.__table__, RosterRefusal.__table__):
         await session.execute(delete(table).where(table.c.import_id == import_id))
     await session.execute(delete(IMPORT).where(IMPORT.c.id == import_id))
 
@@ -124,6 +128,7 @@ async def stage(
     read_now: int,
     staged: Sequence[Staged],
     refused: Sequence[Refusal],
+    certified: Sequence[StagedName] = (),
 ) -> None:
     """Keeps some lines. Whoever finds that the reading came elsewhere meanwhile is the second process, and stops."""
     moved = await session.execute(
@@ -134,18 +139,31 @@ async def stage(
     )
     if moved.one_or_none() is None:
         raise RosterError(RosterErrorCode.ALREADY_RUNNING, RosterErrorCode.ALREADY_RUNNING.value, "file")
-    await write_staged(session, staged)
+    await write_staged(session, staged, certified)
     await report(session, run_id, refused)
 
 
-async def write_staged(session: AsyncSession, staged: Sequence[Staged]) -> None:
-    """Through the driver, since these rows need none of the types that SQLAlchemy would put each through."""
+async def write_staged(session: AsyncSession, staged: Sequence[Staged], certified: Sequence[StagedName] = ()) -> None:
+    await _write(session, STAGED.name, STAGED_COLUMNS, staged)
+    if certified:
+        await _write(session, CERTIFIED.name, NAME_COLUMNS, certified)
+
+
+async def _write(
+    session: AsyncSession, table: str, columns: Sequence[str], rows: Sequence[Staged] | Sequence[StagedName]
+) -> None:
+    """Through the driver, since these rows need none of the types that SQLAlchemy would put each through. SQLite keeps
+    a day as its text."""
     connection = await session.connection()
     driver: Any = _driver(await connection.get_raw_connection())
     if isinstance(driver, aiosqlite.Connection):
-        await driver.executemany(STAGE_ON_SQLITE, staged)
+        places = ", ".join(["?"] * len(columns))
+        insertion = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 (our own names)
+        if columns is NAME_COLUMNS:
+            rows = [(*row[:-1], row[-1] and str(row[-1])) for row in rows]
+        await driver.executemany(insertion, rows)
     else:
-        await driver.copy_records_to_table(STAGED.name, records=staged, columns=STAGED_COLUMNS)
+        await driver.copy_records_to_table(table, records=rows, columns=columns)
 
 
 def _driver(raw: Any) -> DBAPIConnection | None:

@@ -62,8 +62,9 @@ def import_roster(
 ) -> None:
     """Import a roster: a line is one membership of one team, with its first active day and the first one no longer so.
 
-    Columns: organization, team, external_id, name, email, department, activated_on, deactivated_on. The same file again
-    changes nothing; an interrupted import goes on where it was; bad lines are refused one by one, and the rest lands.
+    Columns: organization, team, external_id, name, email, department, activated_on, deactivated_on, and certifications
+    as in “CPR 2026-05-31; First aid”. The same file again changes nothing; an interrupted import goes on where it was;
+    bad lines are refused one by one, and the rest lands.
 
     Example: python3 -m server import-roster roster.csv --create-organizations --zone America/Chicago
     """
