@@ -8,7 +8,7 @@ import typer
 
 from models.errors import DomainError
 from server.code_keys import CodeKeyError
-from server.commands import billing, checks, evidence, invariants, mail, rosters, serving, tokens, upkeep
+from server.commands import accounts, billing, checks, evidence, invariants, mail, rosters, serving, tokens, upkeep
 from server.commands.evidence import EvidenceFileError
 from server.commands.serving import PortTakenError
 from server.mail.notices import MailNoticeError
@@ -49,6 +49,7 @@ app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_
 app.add_typer(tokens.tokens, name="token")
 app.add_typer(evidence.keys, name="keys")
 app.add_typer(mail.mail, name="mail")
+app.add_typer(accounts.accounts, name="account")
 
 PLAIN_ENDINGS = (
     SettingsError,

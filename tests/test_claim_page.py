@@ -14,6 +14,7 @@ from server.database import Database
 from server.logs import configure_logs
 from tests.code_keys import CODE_KEYS
 from tests.inviting import ADDRESS, ASSIGNMENTS, individual, link_of, rows
+from tests.mailing import LINK, SITE, Clock, mailing
 from tests.visitors import TODAY, administrator, read, visiting
 from tests.vouchering import Shop, shop
 
@@ -108,6 +109,22 @@ async def test_every_link_that_does_not_work_shows_one_page(database: Database) 
         assert len({answer.text for answer in answers}) == 1
     async with visiting(database, None) as client:
         assert (await client.get(path)).text == answers[0].text
+
+
+async def test_a_mail_is_read_and_the_link_in_it_followed_registers_and_claims(database: Database) -> None:
+    async with mailing(database, clock=Clock(TODAY)) as mailed:
+        voucher_id = await mailed.invited(ADDRESS, "Welcome, Nora.")
+        await mailed.round()
+        found = LINK.search(mailed.office.text())
+        assert found
+        async with visiting(database, None, code_keys=CODE_KEYS) as client:
+            path = found[0].removeprefix(SITE)
+            assert "Welcome, Nora." in read(await client.get(path)).said
+            await client.post(path, data={"name": "Nora Diaz"})
+            assert (await viewer(client))["vouchers"]["nodes"][0]["state"] == "ASSIGNED"
+        (assignment,) = await rows(mailed.market, ASSIGNMENTS)
+        assert (assignment.voucher_id, assignment.state) == (voucher_id, AssignmentState.ACTIVE)
+        assert await mailed.states() == ["SENT"]
 
 
 async def test_the_secret_is_in_no_log(database: Database) -> None:

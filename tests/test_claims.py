@@ -7,20 +7,23 @@ import datetime as dt
 import pytest
 from sqlalchemy import select
 
-from models.access import Role
-from models.errors import DomainError
+from models.access import Role, TokenUse
+from models.base import Base
+from models.errors import DomainError, NotAllowed, NotFound
 from models.invitations import InvitationEnd
 from models.outbox import MessageState
 from models.program_events import ProgramEvent
 from models.vouchers import AssignmentState, VoucherStanding
+from resolvers.erasure.accounts import ErasedAccount, erase_account
 from resolvers.principal import Principal
+from resolvers.tokens import issue_token, principal_by
 from resolvers.vouchers.claiming import offer
 from resolvers.vouchers.finding import assigned_to_person
 from resolvers.vouchers.links import new_secret
 from resolvers.vouchers.moving import ASSIGNMENT, VOUCHER
 from server.database import Database
 from tests.asking import ask
-from tests.builders import NOON
+from tests.builders import NOON, STAFF
 from tests.code_keys import CODE_KEYS, code_keys
 from tests.inviting import (
     ACCOUNTS,
@@ -185,3 +188,29 @@ async def test_looking_at_a_link_changes_nothing_and_older_keys_still_find_it(da
     assert (await rows(market, INVITATIONS))[0].ended_at is None
     async with database.reading() as connection:
         assert await offer(connection, code_keys("another"), NOON, secret) is None
+
+
+async def test_an_account_is_erased_and_what_it_had_stays_of_somebody_unnamed(database: Database) -> None:
+    market, voucher_id = await opened(database)
+    made = await claimed(market, await link_of(market))
+    await market.stock(CODE_KEYS, 2)
+    await invited(market, ADDRESS.upper())
+    await invited(market, "somebody@else.example")
+    me = Principal(name="Nora Diaz", role=Role.INDIVIDUAL, person_id=made.person_id)
+    token = await database.run(lambda session: issue_token(session, NOON, me))
+    with pytest.raises(NotAllowed):
+        await database.run(lambda session: erase_account(session, market.client, NOON, ADDRESS))
+    erased = await database.run(lambda session: erase_account(session, STAFF, NOON, ADDRESS.lower()))
+    assert erased == ErasedAccount(accounts=1, assignments=2, messages=2)
+    async with database.reading() as connection:
+        for table in Base.metadata.sorted_tables:
+            everything = str((await connection.execute(select(table))).all()).casefold()
+            assert "diaz" not in everything, table.name
+        assert await principal_by(connection, NOON, token.secret, TokenUse.API) is None
+    assert await theirs(market, made.person_id) == [voucher_id]
+    assert [row.ended_at for row in await rows(market, INVITATIONS)].count(None) == 1
+    with pytest.raises(NotFound):
+        await database.run(lambda session: erase_account(session, STAFF, NOON, ADDRESS))
+    told = {(row.email, row.message is None) for row in await rows(market, ASSIGNMENTS)}
+    assert told == {("[erased]", True), ("somebody@else.example", False)}
+    await must_add_up(market)
