@@ -14,6 +14,7 @@ from models.contracts import ContractTerm, Measure
 from models.disputes import DisputeLine
 from models.invoices import CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoicePayment, InvoiceState, LineKind
 from resolvers.carts.invariants import CART_INVARIANTS
+from resolvers.fee_refunds.invariants import FEE_REFUND_INVARIANTS
 from resolvers.invariant import Invariant, keys_of
 from resolvers.payments.invariants import PAYMENT_INVARIANTS
 from resolvers.promotions.invariants import PROMOTION_INVARIANTS
@@ -238,5 +239,6 @@ INVARIANTS = (
     *PAYMENT_INVARIANTS,
     *CART_INVARIANTS,
     *STATEMENT_INVARIANTS,
+    *FEE_REFUND_INVARIANTS,
     *PROMOTION_INVARIANTS,
 )

@@ -57,6 +57,19 @@ async def owe_held(act: ProgramAct, agreement_id: int, amount_minor: int) -> OnA
     return OnAccount(agreement_id, max(act.now, owed.scalar_one()))
 
 
+async def owe_less(act: ProgramAct, agreement_id: int, amount_minor: int) -> dt.datetime:
+    """A reversal is credited: at which moment that counts. On what is billed already it may come to less than nothing,
+    which the next statement brings forward."""
+    credited = await act.session.execute(
+        update(AGREEMENT)
+        .where(AGREEMENT.c.program_id == act.program_id, AGREEMENT.c.id == agreement_id)
+        .values(unbilled_minor=AGREEMENT.c.unbilled_minor - amount_minor)
+        .returning(AGREEMENT.c.closed_until)
+    )
+    closed_until: dt.datetime = credited.scalar_one()
+    return max(act.now, closed_until)
+
+
 def _over_cap(amount: Money, owed_minor: int, cap_minor: int) -> VoucherError:
     owed, cap = Money(owed_minor, amount.currency), Money(cap_minor, amount.currency)
     said = f"{owed} of a cap of {cap} is unbilled, unpaid or held, so {amount} more is too much. Nothing was redeemed."
