@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 import structlog
 
 from models.access import Role
+from resolvers.cohorts.standing import assign_standing
 from resolvers.evidence.signing import Signer
 from resolvers.gateways.gateway import Gateways
 from resolvers.outbox.leasing import anything_due
@@ -83,6 +84,7 @@ class Worker:
             ended.append(await work_on(self._hands, self._clock, leased))
             _tell(ended[-1])
         await keep_vouchers(self._hands.reading, self._hands.run, COUNTERSIGN, self._clock())
+        await self._assign()
         await self._send()
         return ended
 
@@ -93,6 +95,13 @@ class Worker:
             await reconcile(reading, run, self._gateways, keys, COUNTERSIGN, self._clock())
         except Exception:
             log.exception("payments could not be reconciled")
+
+    async def _assign(self) -> None:
+        """A cohort that cannot be assigned to keeps no letter waiting."""
+        try:
+            await assign_standing(self._hands.reading, self._hands.run, COUNTERSIGN, self._clock())
+        except Exception:
+            log.exception("standing cohorts could not be assigned to")
 
     async def _send(self) -> None:
         """All that is due, a few at a time; a mail server that does not answer is left alone until the next round."""
