@@ -37,6 +37,7 @@ class OrganizationKey:
 BILLING = {"BillingSnapshot": 2, "ContractTerm": 2, "Invoice": 2, "InvoiceLine": 3, "Adjustment": 2, "Dispute": 2}
 BILLING |= {"EvidencePack": 2}
 VOUCHERS = {"Voucher": 2, "VoucherOrder": 2, "Redemption": 2}
+VOUCHERS |= {"Cohort": 2, "VoucherBulkAssignment": 2}
 VOUCHERS |= {"Program": 1, "Product": 2, "VoucherProgram": 2, "BillingAgreement": 2, "Cart": 2}
 VOUCHERS |= {"ResponsibleParty": 2}
 VOUCHERS |= {"OutboxMessage": 2}
@@ -84,6 +85,7 @@ async def _of_billing(info: Info, kind: str, keys: list[int]) -> Node | None:
 async def _of_vouchers(info: Info, kind: str, keys: list[int]) -> Node | None:
     from schema.agreements import agreement_by_key
     from schema.cart import cart_by_key
+    from schema.cohorts import bulk_by_key, cohort_by_key
     from schema.outbox import message_by_key
     from schema.products import product_by_key
     from schema.programs import program_by_id
@@ -97,6 +99,8 @@ async def _of_vouchers(info: Info, kind: str, keys: list[int]) -> Node | None:
         "Voucher": lambda: voucher_by_key(info, VoucherKey(*keys)),
         "Redemption": lambda: redemption_by_key(info, RedemptionKey(*keys)),
         "VoucherOrder": lambda: voucher_order_by_key(info, OrderKey(*keys)),
+        "Cohort": lambda: cohort_by_key(info, InProgram(*keys)),
+        "VoucherBulkAssignment": lambda: bulk_by_key(info, InProgram(*keys)),
         "Program": lambda: program_by_id(info, *keys),
         "Product": lambda: product_by_key(info, InProgram(*keys)),
         "VoucherProgram": lambda: voucher_program_by_key(info, InProgram(*keys)),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from schema.adjustments import Adjustment
     from schema.agreements import BillingAgreement
     from schema.bridges import CountBridge
+    from schema.cohorts import Cohort, VoucherBulkAssignment
     from schema.contracts import ContractTerm
     from schema.dispute_lists import DisputeFilter
     from schema.disputes import Dispute
@@ -337,6 +338,32 @@ class Organization(Node, ActivityScope):
 
         own, page = self.organization_row.organization_id, (first, after, last, before)
         return await organization_orders(info, own, states, page)
+
+    @field("The cohorts that were defined of its people, the last first.")
+    async def cohorts(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Cohort, strawberry.lazy("schema.cohorts")]]:
+        from schema.cohorts import organization_cohorts
+
+        return await organization_cohorts(info, self.organization_row.organization_id, (first, after, last, before))
+
+    @field("Assignments to cohorts of its people, previews too, the latest first.")
+    async def bulk_assignments(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[VoucherBulkAssignment, strawberry.lazy("schema.cohorts")]]:
+        from schema.cohorts import organization_bulks
+
+        return await organization_bulks(info, self.organization_row.organization_id, (first, after, last, before))
 
     @field("What its vouchers paid, the last first.")
     async def redemptions(

@@ -24,6 +24,7 @@ from schema.billing_runs import BillingRunMutation, BillingRunQuery
 from schema.cart import CartQuery
 from schema.cart_mutations import CartMutation
 from schema.certifications import CertificationMutation
+from schema.cohort_mutations import CohortMutation
 from schema.context import Info
 from schema.contracts import ContractMutation
 from schema.dispute_mutations import DisputeMutation
@@ -231,6 +232,7 @@ class Mutation(
     CartMutation,
     OutboxMutation,
     PaymentMutation,
+    CohortMutation,
 ):
     pass
 
