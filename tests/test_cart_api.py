@@ -21,13 +21,15 @@ CART = """{ id version state total { amount } byVouchers { amount } due { amount
   vouchers { id lastFour appliedBy amount { amount } voucher { id } parts { lineNumber amount { amount } } }
   explain { lineNumber voucher letIn rule amount { amount } words } }"""
 ERRORS = "userErrors { code message field }"
-CREATE = f"mutation ($input: CartCreateInput!) {{ done: cartCreate(input: $input) {{ cart {CART} {ERRORS} }} }}"
-SET = f"mutation ($input: CartLinesSetInput!) {{ done: cartLinesSet(input: $input) {{ cart {CART} {ERRORS} }} }}"
-APPLY = (
-    f"mutation ($input: CartVoucherApplyInput!) {{ done: cartVoucherApply(input: $input) {{ cart {CART} {ERRORS} }} }}"
-)
-REMOVE = f"mutation ($input: CartVoucherRemoveInput!) {{ done: cartVoucherRemove(input: $input) {{ cart {CART} {ERRORS} }} }}"
-ABANDON = f"mutation ($input: CartAbandonInput!) {{ done: cartAbandon(input: $input) {{ cart {CART} {ERRORS} }} }}"
+
+
+def doing(deed: str) -> str:
+    kind = deed[0].upper() + deed[1:]
+    return f"mutation ($input: {kind}Input!) {{ done: {deed}(input: $input) {{ cart {CART} {ERRORS} }} }}"
+
+
+CREATE, SET, ABANDON = doing("cartCreate"), doing("cartLinesSet"), doing("cartAbandon")
+APPLY, REMOVE = doing("cartVoucherApply"), doing("cartVoucherRemove")
 
 
 async def asked(market: Shop, query: str, by: Principal, **variables: Any) -> dict[str, Any]:

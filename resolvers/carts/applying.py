@@ -162,6 +162,8 @@ def _pays_nothing(on: OnCart, row: AppliedRow, voucher: OfferedVoucher) -> Vouch
     if fits and voucher.currency == on.cart.currency:
         if not payer.free_minor:
             return VoucherError(VoucherErrorCode.VOUCHER_HELD, VoucherErrorCode.VOUCHER_HELD.value, *AT)
+        if voucher.billed_later and on.stock.agreement_of(row) is None:
+            return VoucherError(VoucherErrorCode.NO_AGREEMENT, VoucherErrorCode.NO_AGREEMENT.value, *AT)
         if not payer.has_credit:
             return over_cap()
     return does_not_fit(said_of(on.stock, on.lines, row, voucher))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Select, and_, bindparam, func, select
+from sqlalchemy import BigInteger, Select, and_, bindparam, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.batches import as_keys, asked
@@ -171,7 +171,9 @@ def _applied_of_carts() -> Select[Any]:
     promotion = and_(PROMOTION.c.program_id == APPLIED.c.program_id, PROMOTION.c.id == APPLIED.c.promotion_id)
     joined = select(keys.c.place, *APPLIED_COLUMNS).select_from(keys).join(APPLIED, of_cart)
     joined = joined.outerjoin(VOUCHER, voucher).outerjoin(PROMOTION, promotion)
-    return joined.order_by(keys.c.place, APPLIED.c.applied_at, APPLIED.c.id)
+    # Of one moment that which is still there last.
+    is_there = case((APPLIED.c.ended_at.is_(None), 1), else_=0)
+    return joined.order_by(keys.c.place, APPLIED.c.applied_at, is_there, APPLIED.c.ended_at, APPLIED.c.id)
 
 
 class AllocationRow(NamedTuple):
