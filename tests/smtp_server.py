@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,8 +12,16 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from enum import Enum
 from functools import partial
+from pathlib import Path
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+YEAR_2100 = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 
 
 class Manner(Enum):
@@ -33,9 +43,9 @@ class PostOffice:
     manners: dict[str, Manner] = field(default_factory=dict)
     got: list[EmailMessage] = field(default_factory=list)
     envelopes: list[Envelope] = field(default_factory=list)
-    # How many letters are being looked at at once, and were at most.
-    busy: int = 0
-    busiest: int = 0
+    # Those that somebody signed in with, and whether letters came over an encrypted line.
+    passwords: list[bytes] = field(default_factory=list)
+    encrypted: list[bool] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -84,26 +94,45 @@ class PostOffice:
             assert body is not None
             link = next(word for word in body.get_content().split() if "/claim/" in word)
             return f"451 4.7.0 Suspicious link {link}"
-        self.busy += 1
-        self.busiest = max(self.busiest, self.busy)
-        await asyncio.sleep(0)
-        self.busy -= 1
         self.got.append(mail)
+        self.encrypted.append(session.ssl is not None)
         self.envelopes.append(envelope)
         if manner is Manner.DROP:
             assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
         return "250 Taken"
 
+    def sign_in(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: object) -> AuthResult:
+        if isinstance(given, LoginPassword):
+            self.passwords.append(given.password)
+        return AuthResult(success=True)
+
 
 @asynccontextmanager
-async def post_office() -> AsyncIterator[PostOffice]:
+async def post_office(tls: ssl.SSLContext | None = None) -> AsyncIterator[PostOffice]:
+    """It lets everybody sign in, also over a line that is not encrypted; it can encrypt if it has a certificate."""
     office = PostOffice()
     loop = asyncio.get_running_loop()
-    listening = await loop.create_server(partial(SMTP, office, loop=loop, hostname="mail.test"), "127.0.0.1", 0)
+    made = partial(SMTP, office, loop=loop, hostname="mail.test", tls_context=tls)
+    behaving = partial(made, auth_require_tls=False, authenticator=office.sign_in)
+    listening = await loop.create_server(behaving, "127.0.0.1", 0)
     office.port = listening.sockets[0].getsockname()[1]
     try:
         yield office
     finally:
         listening.close()
         await listening.wait_closed()
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.test")])
+    began = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    unsigned = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), began, YEAR_2100)
+    file = folder / "mail.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(private + unsigned.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context

@@ -29,7 +29,7 @@ from server.mail.wording import Wording
 from server.settings import Settings, SettingsError
 from tests.builders import NOON
 from tests.mailing import FROM, SITE, Mailing, mailer, mailing
-from tests.smtp_server import PostOffice, post_office
+from tests.smtp_server import PostOffice, post_office, self_signed
 
 SECRET = f"{PREFIX}secret-of-a-link"
 
@@ -102,14 +102,20 @@ async def test_what_is_no_address_is_never_given_to_a_server(address: str) -> No
 # ------------------------------------------------------------------------------------------------- the server
 
 
-async def test_a_password_is_never_given_to_a_server_that_does_not_encrypt() -> None:
-    async with post_office() as office:
-        trusting = SmtpServer("127.0.0.1", office.port, tls=False, user="me", password="hunter2")
-        outcome = await SmtpMailer(trusting, FROM).send(letter(), NOON)
-        assert isinstance(outcome, NoAnswer)
-        assert "hunter2" not in outcome.reason
-        assert office.got == []
-        assert "hunter2" not in repr(trusting)
+async def test_a_password_is_given_to_no_server_that_does_not_encrypt_or_cannot_prove_who_it_is(tmp_path: Path) -> None:
+    for tls in (None, self_signed(tmp_path)):
+        async with post_office(tls) as office:
+            trusting = SmtpServer("127.0.0.1", office.port, tls=False, user="me", password="hunter2")
+            outcome = await SmtpMailer(trusting, FROM).send(letter(), NOON)
+            assert isinstance(outcome, NoAnswer)
+            assert (office.got, office.passwords) == ([], [])
+            assert "hunter2" not in outcome.reason + repr(trusting)
+
+
+async def test_without_a_password_the_line_is_encrypted_where_the_server_can(tmp_path: Path) -> None:
+    async with post_office(self_signed(tmp_path)) as office:
+        assert await sent(office, letter()) == Taken()
+        assert office.encrypted == [True]
 
 
 @pytest.mark.parametrize(
