@@ -36,7 +36,7 @@ class OrganizationKey:
 
 BILLING = {"BillingSnapshot": 2, "ContractTerm": 2, "Invoice": 2, "InvoiceLine": 3, "Adjustment": 2, "Dispute": 2}
 BILLING |= {"EvidencePack": 2}
-VOUCHERS = {"Voucher": 2, "VoucherOrder": 2, "Redemption": 2}
+VOUCHERS = {"Voucher": 2, "VoucherOrder": 2, "Redemption": 2, "Promotion": 2}
 VOUCHERS |= {"Cohort": 2, "VoucherBulkAssignment": 2}
 VOUCHERS |= {"Program": 1, "Product": 2, "VoucherProgram": 2, "BillingAgreement": 2, "Cart": 2}
 VOUCHERS |= {"ResponsibleParty": 2}
@@ -89,6 +89,7 @@ async def _of_vouchers(info: Info, kind: str, keys: list[int]) -> Node | None:
     from schema.outbox import message_by_key
     from schema.products import product_by_key
     from schema.programs import program_by_id
+    from schema.promotions import promotion_by_key
     from schema.responsibility import responsible_party_by_key
     from schema.voucher_orders import voucher_order_by_key
     from schema.voucher_programs import voucher_program_by_key
@@ -105,6 +106,7 @@ async def _of_vouchers(info: Info, kind: str, keys: list[int]) -> Node | None:
         "Product": lambda: product_by_key(info, InProgram(*keys)),
         "VoucherProgram": lambda: voucher_program_by_key(info, InProgram(*keys)),
         "OutboxMessage": lambda: message_by_key(info, MessageKey(*keys)),
+        "Promotion": lambda: promotion_by_key(info, InProgram(*keys)),
         "BillingAgreement": lambda: agreement_by_key(info, InProgram(*keys)),
         "ResponsibleParty": lambda: responsible_party_by_key(info, PartyKey(*keys)),
     }

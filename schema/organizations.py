@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from schema.dispute_lists import DisputeFilter
     from schema.disputes import Dispute
     from schema.invoices import Invoice
+    from schema.promotions import Promotion, PromotionFilter
     from schema.responsibility import ResponsibleParty
     from schema.simulation import BillingSimulation
     from schema.snapshots import BillingPreview, BillingSnapshot
@@ -293,6 +294,25 @@ class Organization(Node, ActivityScope):
 
         own, page = self.organization_row.organization_id, (first, after, last, before)
         return await organization_vouchers(info, own, given(filter), page)
+
+    @field("The promotions that it pays for, the newest first.")
+    async def promotions(
+        self,
+        info: Info,
+        filter: Annotated[
+            Annotated[PromotionFilter, strawberry.lazy("schema.promotions")] | None,
+            strawberry.argument(description="Only those."),
+        ] = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Promotion, strawberry.lazy("schema.promotions")]]:
+        from schema.promotions import organization_promotions
+
+        return await organization_promotions(
+            info, self.organization_row.organization_id, given(filter), (first, after, last, before)
+        )
 
     @field("What it has agreed with programs to be billed for later, latest first; what has ended too.")
     async def billing_agreements(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from schema.agreements import BillingAgreement
     from schema.outbox import OutboxMessage
     from schema.products import Product
+    from schema.promotions import Promotion, PromotionFilter
     from schema.voucher_lists import VoucherEvent, VoucherFilter
     from schema.voucher_orders import VoucherOrder
     from schema.voucher_programs import VoucherProgram
@@ -169,6 +170,23 @@ class Program(Node):
         from schema.outbox import program_messages
 
         return await program_messages(info, self.row.id, states, (first, after, last, before))
+
+    @field("Its promotions, the newest first: all for who runs the program, else those that you pay for.")
+    async def promotions(
+        self,
+        info: Info,
+        filter: Annotated[
+            Annotated[PromotionFilter, strawberry.lazy("schema.promotions")] | None,
+            strawberry.argument(description="Only those."),
+        ] = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Promotion, strawberry.lazy("schema.promotions")]]:
+        from schema.promotions import program_promotions
+
+        return await program_promotions(info, self.row.id, given(filter), (first, after, last, before))
 
     @field("The agreements to bill organizations later, latest first: all for who runs the program, else your own.")
     async def billing_agreements(

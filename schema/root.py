@@ -55,6 +55,7 @@ from schema.payments import PaymentMutation, PaymentQuery
 from schema.places import PlaceMutation
 from schema.products import ProductMutation
 from schema.programs import Program, ProgramMutation, ProgramQuery, program_by_id
+from schema.promotion_mutations import PromotionMutation
 from schema.responsibility import ResponsibilityMutation
 from schema.roster import RosterMutation
 from schema.scalars import SCALARS, described
@@ -229,10 +230,11 @@ class Mutation(
     InvitationMutation,
     AgreementMutation,
     VoucherOrderMutation,
+    PromotionMutation,
+    CohortMutation,
     CartMutation,
     OutboxMutation,
     PaymentMutation,
-    CohortMutation,
 ):
     pass
 

@@ -202,19 +202,8 @@ class VoucherOrderMutation:
         self, info: Info, input: Annotated[VoucherPurchaseInput, INPUT]
     ) -> VoucherPurchasePayload:
         program_id, ordering = await _ordering(info, input)
-
-        async def step(act: ProgramAct) -> int:
-            act.principal.must_see_in(program_id, ordering.organization_id, "organization", "organization")
-            act.principal.must_own(ordering.organization_id, "order vouchers for it")
-            buy = _given_keys(info, act, ordering)
-            said = [*_said(ordering), *_said_of(card)]
-            return await once_in_program(act, input.idempotency_key, "voucherPurchase", said, buy)
-
-        card = given(input.payment.card)
-        made = OrderKey(program_id, await acted(info, program_id, step))
-        if card:
-            return await _charged(info, made, ordering.gateway, card, VoucherPurchasePayload)
-        return VoucherPurchasePayload(order=await voucher_order_by_key(info, made))
+        request = (input.idempotency_key, "voucherPurchase")
+        return await bought(info, program_id, ordering, given(input.payment.card), request, VoucherPurchasePayload)
 
     @mutation(
         "Pay an order whose card was declined with another card. By the organization's administrators and its "
@@ -333,6 +322,28 @@ class VoucherOrderMutation:
         return VoucherCodesRevealPayload(codes=codes)
 
 
+async def bought(
+    info: Info,
+    program_id: int,
+    ordering: Ordering,
+    card: VoucherCardInput | None,
+    request: tuple[str, str],
+    payload: type[C],
+) -> C:
+    """The order, made once for an idempotency key and a mutation; a card is charged for it."""
+
+    async def step(act: ProgramAct) -> int:
+        act.principal.must_see_in(program_id, ordering.organization_id, "organization", "organization")
+        act.principal.must_own(ordering.organization_id, "order vouchers for it")
+        buy = partial(order, act, info.context.code_keys, ordering)
+        return await once_in_program(act, *request, [*_said(ordering), *_said_of(card)], buy)
+
+    made = OrderKey(program_id, await acted(info, program_id, step))
+    if card:
+        return await _charged(info, made, ordering.gateway, card, payload)
+    return payload(order=await voucher_order_by_key(info, made))
+
+
 async def _once(
     info: Info,
     request: tuple[OrderKey, str, str, object],
@@ -367,13 +378,13 @@ async def _charged(info: Info, key: OrderKey, name: str | None, card: VoucherCar
     )
 
 
-def _gateway_of(info: Info, card: VoucherCardInput) -> str | None:
+def gateway_of(info: Info, card: VoucherCardInput) -> str | None:
     method = given(card.payment_method)
     return gateway_for(info.context.gateways, given(card.gateway), has_method=method is not None)
 
 
 def _must_have_gateway(info: Info, card: VoucherCardInput) -> str:
-    found = _gateway_of(info, card)
+    found = gateway_of(info, card)
     if found is None:
         raise VoucherError(VoucherErrorCode.NO_GATEWAY, VoucherErrorCode.NO_GATEWAY.value, "card")
     return found
@@ -395,13 +406,13 @@ async def _ordering(info: Info, asked: VoucherPurchaseInput) -> tuple[int, Order
         voucher_program_id=voucher_program_id,
         quantity=asked.quantity,
         amount=asked.amount.money("amount"),
-        funding=_funding(asked.payment),
+        funding=funding_of(asked.payment),
         purchase_order=by_order.number if by_order else None,
-        gateway=_gateway_of(info, card) if card else None,
+        gateway=gateway_of(info, card) if card else None,
     )
 
 
-def _funding(payment: VoucherPaymentInput) -> VoucherFunding:
+def funding_of(payment: VoucherPaymentInput) -> VoucherFunding:
     if given(payment.card):
         return VoucherFunding.CARD
     if given(payment.purchase_order):
@@ -415,12 +426,8 @@ def _funding(payment: VoucherPaymentInput) -> VoucherFunding:
 
 def _said(ordering: Ordering) -> list[object]:
     """What makes two requests the same."""
-    about = (ordering.organization_id, ordering.voucher_program_id, ordering.quantity)
+    about = (ordering.organization_id, ordering.voucher_program_id, ordering.promotion_id, ordering.quantity)
     return [*about, str(ordering.amount), ordering.funding.name, ordering.purchase_order]
-
-
-def _given_keys(info: Info, act: ProgramAct, ordering: Ordering) -> Callable[[], Awaitable[int]]:
-    return lambda: order(act, info.context.code_keys, ordering)
 
 
 def _in_program(ids: list[strawberry.ID], program_id: int) -> list[int]:

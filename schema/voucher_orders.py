@@ -41,6 +41,7 @@ from schema.vouchers import Voucher
 
 if TYPE_CHECKING:
     from schema.organizations import Organization
+    from schema.promotions import Promotion
 
 Page = tuple[int | None, str | None, int | None, str | None]
 
@@ -96,6 +97,14 @@ class VoucherOrder(Node):
         if self.row.voucher_program_id is None:
             return None
         return await voucher_program_by_key(info, InProgram(self.row.program_id, self.row.voucher_program_id))
+
+    @field("Whose budget it is; null of vouchers.")
+    async def promotion(self, info: Info) -> Annotated[Promotion, strawberry.lazy("schema.promotions")] | None:
+        from schema.promotions import promotion_by_key
+
+        if self.row.promotion_id is None:
+            return None
+        return await promotion_by_key(info, InProgram(self.row.program_id, self.row.promotion_id))
 
     @field("Who ordered; null to who runs the program and may not see all of an organization.")
     async def organization(self, info: Info) -> Annotated[Organization, strawberry.lazy("schema.organizations")] | None:

@@ -291,12 +291,12 @@ def _terms(program_id: int, asked: VoucherProgramCreateInput) -> NewVoucherProgr
         refund_days=given(asked.refund_days),
         valid_days=given(asked.valid_days),
         valid_through=given(asked.valid_through),
-        included=_product_ids(program_id, asked.included or (), "included"),
-        excluded=_product_ids(program_id, asked.excluded or (), "excluded"),
+        included=product_ids(program_id, asked.included or (), "included"),
+        excluded=product_ids(program_id, asked.excluded or (), "excluded"),
     )
 
 
-def _product_ids(program_id: int, given_ids: Sequence[str], field: str) -> frozenset[int]:
+def product_ids(program_id: int, given_ids: Sequence[str], field: str) -> frozenset[int]:
     keys = [decode_id(one, "Product", 2, field, str(place)) for place, one in enumerate(given_ids)]
     for place, (own, _) in enumerate(keys):
         if own != program_id:
