@@ -20,19 +20,21 @@ from sqlalchemy import (
     union_all,
 )
 
+from models.invitations import VoucherInvitation
 from models.ledger import SIDES, LedgerAccount, LedgerEntry, LedgerEvent
 from models.products import Product
 from models.promotions import Promotion
 from models.redemptions import FeeOrder, FeeOrderLine, Redemption
 from models.voucher_orders import BillingAgreement, VoucherOrder, VoucherOrderState
 from models.voucher_programs import ProductRuling, VoucherFunding, VoucherProgramProduct
-from models.vouchers import AssigneeKind, Voucher, VoucherAssignment, VoucherCode, VoucherStanding
+from models.vouchers import AssigneeKind, AssignmentState, Voucher, VoucherAssignment, VoucherCode, VoucherStanding
 from resolvers.invariant import Invariant, keys_of
 
 LEDGER = LedgerEntry.__table__
 VOUCHER = Voucher.__table__
 CODE = VoucherCode.__table__
 ASSIGNMENT = VoucherAssignment.__table__
+INVITATION = VoucherInvitation.__table__
 ORDER = VoucherOrder.__table__
 AGREEMENT = BillingAgreement.__table__
 PROMOTION = Promotion.__table__
@@ -159,6 +161,16 @@ def _assigned_otherwise() -> Select[Any]:
     return select(union(unnamed, lost).subquery("both_ways").c.offending)
 
 
+def _linked_otherwise() -> Select[Any]:
+    """A live link of an assignment that nobody is invited to any more; whoever followed it would have nothing."""
+    invited = exists().where(
+        _in_program(ASSIGNMENT, INVITATION, "id", "voucher_assignment_id"),
+        ASSIGNMENT.c.kind == AssigneeKind.EMAIL,
+        ASSIGNMENT.c.state == AssignmentState.INVITED,
+    )
+    return select(keys_of(INVITATION.c.program_id, INVITATION.c.id)).where(INVITATION.c.ended_at.is_(None), ~invited)
+
+
 # ------------------------------------------------------------------------------------------------ orders
 
 
@@ -255,6 +267,7 @@ def _all() -> Iterator[Invariant]:
     yield Invariant(
         "voucher-assignments", "A voucher and the assignment in force name each other.", _assigned_otherwise()
     )
+    yield Invariant("voucher-links", "A live link is of somebody who is invited.", _linked_otherwise())
     yield Invariant("order-paid", "A settled order is paid in full, and no other is paid.", _paid_otherwise())
     yield Invariant("order-issued", "What an order issued is worth what was bought.", _issued_otherwise())
     yield Invariant("fee-paid", "Vouchers and card together paid the total of a fee order.", _fee_paid_otherwise())

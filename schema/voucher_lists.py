@@ -11,6 +11,7 @@ from models.interval import BEGINNING, FOREVER, from_microseconds, to_microsecon
 from models.program_events import ProgramDeed, ProgramThing
 from models.voucher_states import VoucherState
 from models.voucher_stories import sentence
+from models.vouchers import AssignmentState
 from resolvers.loaders.program_events import (
     ProgramEventRow,
     StoryKey,
@@ -67,6 +68,10 @@ class VoucherFilter:
     last_four: str | None = strawberry.field(
         default=strawberry.UNSET, description="Only those whose code ends so, in capitals or not."
     )
+    assignment_states: list[AssignmentState] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Only those whose assignment in force stands so, such as AWAITING_APPROVAL: they wait for you.",
+    )
     program: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="Only those of this program."
     )
@@ -78,6 +83,7 @@ class VoucherFilter:
 def chosen_by(info: Info, asked: VoucherFilter | None) -> Chosen:
     one = asked or VoucherFilter()
     states, learner, last_four = given(one.states), given(one.learner), given(one.last_four)
+    assigned = given(one.assignment_states)
     organization_id, learner_id = decode_id(learner, "Learner", 2, "filter", "learner") if learner else (0, 0)
     return Chosen(
         now=info.context.now,
@@ -87,6 +93,7 @@ def chosen_by(info: Info, asked: VoucherFilter | None) -> Chosen:
         expires_before=given(one.expires_before),
         flagged=given(one.flagged),
         last_four=last_four.strip().upper() if last_four else None,
+        assignments=None if assigned is None else tuple(sorted(set(assigned), key=lambda state: state.name)),
     )
 
 

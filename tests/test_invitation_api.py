@@ -27,6 +27,9 @@ ASSIGN = (
 CLAIM = """mutation($input: VoucherClaimInput!) {
   voucherClaim(input: $input) { state voucher { id } userErrors { code } }
 }"""
+WAITING = """query($program: ID!) { viewer { organization {
+  vouchers(first: 5, filter: {assignmentStates: [AWAITING_APPROVAL], program: $program}) { nodes { id } }
+} } }"""
 NODE = "query($id: ID!) { node(id: $id) { ... on Voucher %s } }" % SHOWN
 
 
@@ -103,6 +106,8 @@ async def test_somebody_with_another_address_claims_and_the_organization_decides
         claimed = (await ask(database, CLAIM, other, input=given)).data["voucherClaim"]
         assert (claimed["state"], claimed["voucher"], claimed["userErrors"]) == (state, None, [])
         waits = (await ask(database, NODE, market.client, id=voucher_id)).data["node"]["assignment"]
+        listed = (await ask(database, WAITING, market.client, program=encode_id("Program", market.program_id))).data
+        assert listed["viewer"]["organization"]["vouchers"]["nodes"] == [{"id": voucher_id}]
         assert waits["claimant"] == {"name": "Somebody Else", "email": "nora@home.example"}
         assert (await done(market, decision, voucher=voucher_id))["userErrors"] == []
     again = (await ask(database, CLAIM, other, input=given)).data["voucherClaim"]

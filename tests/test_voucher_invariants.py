@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.voucher_programs import VoucherFunding
 from resolvers.loaders.learners import LearnerKey
 from resolvers.vouchers.assigning import Assigning, assign
+from resolvers.vouchers.inviting import Inviting, invite
 from resolvers.vouchers.redeeming import Redeeming, redeem
 from server.database import Database
 from tests.builders import MINUTE
@@ -19,11 +20,14 @@ from tests.vouchering import FEE_MINOR, Shop, shop
 
 
 async def in_use(database: Database) -> Shop:
-    """With a row of every kind that an invariant reads: assigned, redeemed by its assignee, and on account."""
+    """With a row of every kind that an invariant reads: assigned, sent by a link, redeemed, and on account."""
     own = await shop(database)
     learner = LearnerKey(own.tenant.id, await own.tenant.learner("2017-08-01.."))
     await own.agreement(10 * FEE_MINOR)
     used, kept = await own.stock(CODE_KEYS, 2, face_minor=2 * FEE_MINOR)
+    (sent_to_her,) = await own.stock(CODE_KEYS)
+    sent = Inviting(address="nora@new.example", voucher_id=sent_to_her.id)
+    await own.act(lambda act: invite(act, CODE_KEYS, sent))
     (later,) = await own.stock(CODE_KEYS, funding=VoucherFunding.BILL_LATER)
     for voucher in (used, kept):
         asked = Assigning(learner=learner, voucher_id=voucher.id)
@@ -45,6 +49,7 @@ HARM = {
     "voucher-captured": "UPDATE voucher SET captured_minor = captured_minor + 1, reversed_minor = reversed_minor + 1",
     "voucher-codes": "UPDATE voucher_code SET ended_at = made_at, \"end\" = 'REISSUED'",
     "voucher-assignments": "UPDATE voucher SET assignment_id = NULL",
+    "voucher-links": "UPDATE voucher_assignment SET state = 'AWAITING_APPROVAL' WHERE state = 'INVITED'",
     "order-paid": "UPDATE voucher_order SET paid_minor = paid_minor - 1 WHERE state = 'SETTLED'",
     "order-issued": "UPDATE voucher_order SET quantity = quantity + 1",
     "fee-paid": "UPDATE redemption SET amount_minor = amount_minor - 1",

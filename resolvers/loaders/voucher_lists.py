@@ -31,6 +31,7 @@ from models.batches import as_keys, asked, first_rows_of_each
 from models.interval import BEGINNING, FOREVER
 from models.programs import Program
 from models.voucher_states import VoucherState, is_in_state
+from models.vouchers import AssignmentState
 from resolvers.loaders.vouchers import (
     ASSIGNMENT,
     COLUMNS,
@@ -82,11 +83,13 @@ class Chosen:
     expires_before: dt.datetime | None = None
     flagged: bool | None = None
     last_four: str | None = None
+    # Of the assignment in force.
+    assignments: tuple[AssignmentState, ...] | None = None
 
     @property
     def shape(self) -> Shape:
         given = (name for name in ("purpose", "learner", "expires_before", "last_four") if getattr(self, name))
-        return Shape(self.states, self.flagged, frozenset(given))
+        return Shape(self.states, self.flagged, frozenset(given), self.assignments)
 
     def parameters(self) -> dict[str, object]:
         organization_id, learner_id = self.learner or (0, 0)
@@ -101,6 +104,7 @@ class Shape(NamedTuple):
     states: tuple[VoucherState, ...] | None
     flagged: bool | None
     given: frozenset[str]
+    assignments: tuple[AssignmentState, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +206,12 @@ def _is_chosen(shape: Shape) -> Iterator[ColumnElement[bool]]:
         yield VOUCHER.c.expires_at < bindparam("expires_before", type_=Instant)
     if "learner" in shape.given:
         yield _is_assigned_to_learner()
+    if shape.assignments is not None:
+        yield exists().where(
+            ASSIGNMENT.c.program_id == VOUCHER.c.program_id,
+            ASSIGNMENT.c.id == VOUCHER.c.assignment_id,
+            ASSIGNMENT.c.state.in_(shape.assignments),
+        )
 
 
 def _is_assigned_to_learner() -> ColumnElement[bool]:
