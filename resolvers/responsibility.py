@@ -8,18 +8,18 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.errors import HistoryError, HistoryErrorCode, NotFound, VoucherError, VoucherErrorCode
 from models.events import Deed, Thing
 from models.interval import FOREVER, BillingCalendar, Interval
-from models.learners import sort_key
+from resolvers.accounts import account_of_address, account_of_person
 from resolvers.activity import sane_day
 from resolvers.database import Outrun
 from resolvers.events import Noted, note
 from resolvers.history import On, end_of, start_of
-from resolvers.loaders.responsibility import ACCOUNT, PARTY, PartyKey, PartyRow, parties_by_key
+from resolvers.loaders.responsibility import PARTY, PartyKey, PartyRow, parties_by_key
 from resolvers.organizations import calendars
 from resolvers.principal import Principal
 from resolvers.recording import Recording, begin_recording, end_recording
@@ -93,13 +93,13 @@ async def _calendar(session: AsyncSession, organization_id: int) -> BillingCalen
 
 async def _person_of(session: AsyncSession, given: Responsibility) -> int:
     """Whose account it is. One address belongs to one account."""
-    same = ACCOUNT.c.person_id == given.person_id
     if given.email is not None:
-        same = ACCOUNT.c.email_key == sort_key(given.email.strip())
-    found: int | None = await session.scalar(select(ACCOUNT.c.person_id).where(same))
+        found = await account_of_address(session, given.email.strip())
+    else:
+        found = await account_of_person(session, given.person_id or 0)
     if found is None:
         raise NotFound("person", "person")
-    return found
+    return found.person_id
 
 
 async def _held(session: AsyncSession, key: PartyKey) -> PartyRow | None:

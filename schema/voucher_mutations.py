@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 import strawberry
 
 from models.codes import spaced
-from models.errors import NotFound
+from models.errors import BadId, NotFound
 from resolvers.loaders.learners import LearnerKey
 from resolvers.loaders.responsibility import PartyKey
 from resolvers.loaders.voucher_programs import InProgram
@@ -119,7 +119,12 @@ class VoucherRedeemInput:
     )
     reference: str = strawberry.field(description="By which your own systems know the fee, such as an application's.")
     learner: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="Who stands before you; needed for a voucher that is assigned."
+        default=strawberry.UNSET,
+        description="Who stands before you, as a learner; of a voucher that is assigned this or the person is needed.",
+    )
+    person: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Who stands before you, by their account, in place of the learner: whatever the assignment names.",
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
@@ -290,7 +295,10 @@ async def _owner(info: Info, asked: VoucherAssignInput) -> int:
 def _redeeming(asked: VoucherRedeemInput) -> tuple[int, Redeeming]:
     """In the program of the product; a voucher of another is none there."""
     product = InProgram(*decode_id(asked.product, "Product", 2, "product"))
-    learner, amount, voucher = given(asked.learner), given(asked.amount), given(asked.by.voucher)
+    amount, voucher = given(asked.amount), given(asked.by.voucher)
+    learner, person = given(asked.learner), given(asked.person)
+    if learner and person:
+        raise BadId("learner", "learner")
     key = _key(voucher, "by", "voucher") if voucher else None
     if key and key.program_id != product.program_id:
         raise NotFound("voucher", "by", "voucher")
@@ -301,4 +309,5 @@ def _redeeming(asked: VoucherRedeemInput) -> tuple[int, Redeeming]:
         voucher_id=key and key.voucher_id,
         amount=amount.money("amount") if amount else None,
         learner=LearnerKey(*decode_id(learner, "Learner", 2, "learner")) if learner else None,
+        person_id=decode_id(person, "Person", 1, "person")[0] if person else None,
     )

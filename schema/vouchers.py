@@ -13,6 +13,7 @@ from models.voucher_states import VoucherState, state_of
 from models.vouchers import AssigneeKind, AssignmentEnd, AssignmentState
 from resolvers.loaders.learners import LearnerKey
 from resolvers.loaders.places import organizations_by_id
+from resolvers.loaders.responsibility import PartyKey
 from resolvers.loaders.voucher_orders import OrderKey
 from resolvers.loaders.voucher_programs import InProgram
 from resolvers.loaders.vouchers import (
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from schema.learners import Learner
     from schema.organizations import Organization
     from schema.products import Product
+    from schema.responsibility import ResponsibleParty
     from schema.voucher_lists import VoucherEvent
     from schema.voucher_orders import VoucherOrder
     from schema.voucher_programs import VoucherProgram
@@ -67,6 +69,18 @@ class VoucherAssignment:
         if self.row.learner_id is None:
             return None
         return await learner_by_key(info, LearnerKey(self.row.organization_id, self.row.learner_id))
+
+    @field(
+        "For whom the organization is responsible, if it is given so; null otherwise, or if that is not yours to see."
+    )
+    async def responsible_party(
+        self, info: Info
+    ) -> Annotated[ResponsibleParty, strawberry.lazy("schema.responsibility")] | None:
+        from schema.responsibility import responsible_party_by_key
+
+        if self.row.kind is not AssigneeKind.PERSON or self.row.person_id is None:
+            return None
+        return await responsible_party_by_key(info, PartyKey(self.row.organization_id, self.row.person_id))
 
     @field("The address that its link was sent to, for who owns the voucher; null if it was not given by e-mail.")
     def email(self, info: Info) -> str | None:

@@ -7,20 +7,23 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from models.access import Role
 from models.accounts import Account
 from models.errors import HistoryError, HistoryErrorCode, NotFound, VoucherError, VoucherErrorCode
 from models.interval import UTC
 from models.keys import reference_key
-from models.learners import Person, sort_key
+from models.learners import Learner, Person, sort_key
 from models.responsibility import ResponsibleParty
+from models.vouchers import VoucherStanding
+from resolvers.loaders.learners import LearnerKey
 from resolvers.loaders.responsibility import PartyKey
 from resolvers.principal import Principal
 from resolvers.responsibility import Responsibility, ResponsibilitySet, set_responsibility
 from resolvers.vouchers.assigning import Assigning, assign_once
 from resolvers.vouchers.leaving import flag_leavers, leavers
+from resolvers.vouchers.redeeming import Redeeming, redeem_once
 from schema.ids import encode_id
 from server.database import Database
 from tests.asking import NOW, ask
@@ -37,7 +40,7 @@ LIST = """query ($id: ID!, $search: String, $current: Boolean, $first: Int, $aft
   ... on Organization { responsibleParties(search: $search, current: $current, first: $first, after: $after) {
     totalCount nodes { email } pageInfo { hasNextPage endCursor } } } } }"""
 ASSIGN = """mutation ($input: VoucherAssignInput!) { voucherAssign(input: $input) {
-  userErrors { field message code } voucher { assignment { kind state } } } }"""
+  userErrors { field message code } voucher { assignment { kind state responsibleParty { name } } } } }"""
 
 
 async def account(database: Database, name: str) -> int:
@@ -51,6 +54,12 @@ async def account(database: Database, name: str) -> int:
 
     await database.run(write)
     return person_id
+
+
+async def tied(database: Database, learner_id: int, person_id: int) -> None:
+    """As a verified claim does."""
+    claim = update(Learner.__table__).where(Learner.id == learner_id).values(person_id=person_id)
+    await database.run(lambda session: session.execute(claim))
 
 
 async def responsible(
@@ -132,7 +141,7 @@ async def test_the_list_can_be_searched_and_paged_and_nobody_else_reads_it(datab
     own = await organization(database)
     for name, dates in (("Ann", "2026-01-01.."), ("Bea", "2026-01-01..2026-02-01"), ("Cleo", "2027-01-01..")):
         await responsible(own, await account(database, name), dates)
-    listed = {"id": encode_id("Organization", own.id)}
+    listed: dict[str, Any] = {"id": encode_id("Organization", own.id)}
 
     async def emails(**asked: Any) -> tuple[list[str], Any]:
         found = (await ask(database, LIST, **listed, **asked)).data["node"]["responsibleParties"]
@@ -187,6 +196,34 @@ async def test_an_organization_pays_for_somebody_while_it_is_responsible(databas
     assert (await market.voucher(first.id)).flagged_at is None
 
 
+async def test_at_the_counter_a_person_is_named_by_their_account_whatever_the_assignment_names(
+    database: Database,
+) -> None:
+    market = await shop(database)
+    theirs, of_learner = await market.stock(CODE_KEYS, 2)
+    person_id, other_id = await account(database, "Olga"), await account(database, "Ben")
+    await responsible(market.tenant, person_id, "2025-01-01..")
+    await assigned(market, person_id, theirs.id, market.now)
+    learner_id = await market.tenant.learner("2025-01-01..")
+    await tied(database, learner_id, person_id)
+    asked = Assigning(learner=LearnerKey(market.tenant.id, learner_id), voucher_id=of_learner.id)
+    await market.act(lambda act: assign_once(act, "a learner", asked))
+
+    async def redeemed(code: str, who: int | None) -> int:
+        fee = Redeeming(product_id=market.fee_id, reference=f"{code[:4]} {who}", code=code, person_id=who)
+        key = f"{code[:4]} {who}"
+        made: int = await market.act(lambda act: redeem_once(act, CODE_KEYS, key, fee), by=market.program_admin)
+        return made
+
+    for stranger in (other_id, None):
+        with pytest.raises(VoucherError) as refused:
+            await redeemed(theirs.code, stranger)
+        assert refused.value.code is VoucherErrorCode.CODE_NOT_USABLE
+    for voucher in (theirs, of_learner):
+        await redeemed(voucher.code, person_id)
+        assert (await market.voucher(voucher.id)).standing is VoucherStanding.SPENT
+
+
 async def test_a_voucher_from_stock_is_assigned_to_a_person_and_to_nobody_by_strangers(database: Database) -> None:
     market = await shop(database)
     await market.stock(CODE_KEYS, 2)
@@ -195,7 +232,11 @@ async def test_a_voucher_from_stock_is_assigned_to_a_person_and_to_nobody_by_str
     stock = {"fromStockOf": encode_id("VoucherProgram", market.program_id, market.voucher_program_id)}
     to = {"voucher": stock, "to": {"person": encode_id("Person", person_id)}}
     said = (await ask(database, ASSIGN, market.client, input=to | {"idempotencyKey": "a"})).data["voucherAssign"]
-    assert said["voucher"]["assignment"] == {"kind": "PERSON", "state": "ACTIVE"}
+    assert said["voucher"]["assignment"] == {
+        "kind": "PERSON",
+        "state": "ACTIVE",
+        "responsibleParty": {"name": "Olga"},
+    }
     other = Principal(name="Eve", role=Role.ORGANIZATION, organization_id=(await organization(database)).id)
     refused = (await ask(database, ASSIGN, other, input=to | {"idempotencyKey": "b"})).data["voucherAssign"]
     assert [one["code"] for one in refused["userErrors"]] == ["NOT_ENTITLED"]

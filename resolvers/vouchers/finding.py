@@ -39,6 +39,11 @@ def assigned_to_person(person_id: int) -> ColumnElement[bool]:
     )
 
 
+async def is_assigned_to_person(act: ProgramAct, voucher_id: int, person_id: int) -> bool:
+    theirs = exists().where(of_program(act), VOUCHER.c.id == voucher_id, assigned_to_person(person_id))
+    return bool((await act.session.execute(select(theirs))).scalar_one())
+
+
 class FoundVoucher(NamedTuple):
     """As it is in this transaction."""
 

@@ -18,13 +18,21 @@ from models.program_events import ProgramDeed, ProgramThing
 from models.redemptions import FeeChannel, FeeOrder, FeeOrderLine, Redemption
 from models.voucher_orders import BillingAgreement
 from models.voucher_programs import Leftovers
+from resolvers.accounts import account_of_person
 from resolvers.ledger.posting import Posting, post
 from resolvers.loaders.learners import LearnerKey
 from resolvers.loaders.voucher_programs import ProductRow, product_of, voucher_program_of
 from resolvers.programs.acting import ProgramAct, Told, once_in_program, tell
 from resolvers.statements.owing import OnAccount, owe
 from resolvers.vouchers.codes import CodeKeys
-from resolvers.vouchers.finding import FoundVoucher, find_by_code, must_be_reference, must_find, refuse_dead
+from resolvers.vouchers.finding import (
+    FoundVoucher,
+    find_by_code,
+    is_assigned_to_person,
+    must_be_reference,
+    must_find,
+    refuse_dead,
+)
 from resolvers.vouchers.moving import capture
 
 AGREEMENT = BillingAgreement.__table__
@@ -43,8 +51,9 @@ class Redeeming:
     voucher_id: int | None = None
     # What whoever stands at the counter expects to be due; None takes what is.
     amount: Money | None = None
-    # Who stands at the counter.
+    # Who stands at the counter: a learner, or a person by their account.
     learner: LearnerKey | None = None
+    person_id: int | None = None
 
 
 async def redeem_once(act: ProgramAct, keys: CodeKeys, key: str, asked: Redeeming) -> int:
@@ -62,7 +71,7 @@ async def redeem(act: ProgramAct, keys: CodeKeys, asked: Redeeming) -> int:
     _refuse_other_amount(product.price, asked.amount)
     forfeited = await _capture(act, found, product.price, asked)
     account = await owe(act, found.organization_id, product.price) if found.billed_later else None
-    redemption_id = await _write(act, found, product, reference, asked.learner, account)
+    redemption_id = await _write(act, found, product, reference, await _person_of(act, found, asked), account)
     await _post(act, found, redemption_id, product.price, forfeited)
     await tell(act, _told(found, product, forfeited))
     return redemption_id
@@ -79,9 +88,15 @@ async def voucher_of_redemption(act: ProgramAct, redemption_id: int) -> int:
 
 async def _usable(act: ProgramAct, keys: CodeKeys, asked: Redeeming) -> FoundVoucher:
     found = await _find(act, keys, asked)
-    if found is None or not found.is_usable(act.now) or not found.is_for(asked.learner):
+    if found is None or not found.is_usable(act.now) or not await _is_for(act, found, asked):
         raise _not_usable(asked)
     return found
+
+
+async def _is_for(act: ProgramAct, found: FoundVoucher, asked: Redeeming) -> bool:
+    if asked.person_id is not None and found.assignment_id is not None:
+        return await is_assigned_to_person(act, found.voucher_id, asked.person_id)
+    return found.is_for(asked.learner)
 
 
 async def _find(act: ProgramAct, keys: CodeKeys, asked: Redeeming) -> FoundVoucher | None:
@@ -151,7 +166,7 @@ async def _write(
     found: FoundVoucher,
     product: ProductRow,
     reference: str,
-    learner: LearnerKey | None,
+    person_id: int | None,
     account: OnAccount | None,
 ) -> int:
     fee_order_id, redemption_id = act.keys.take(), act.keys.take()
@@ -159,7 +174,7 @@ async def _write(
     order = {
         "id": fee_order_id,
         "channel": FeeChannel.COUNTER,
-        "person_id": await _person_of(act, found, learner),
+        "person_id": person_id,
         "reference": reference,
         "total_minor": product.price_minor,
         "by_vouchers_minor": product.price_minor,
@@ -186,8 +201,11 @@ async def _write(
     return redemption_id
 
 
-async def _person_of(act: ProgramAct, found: FoundVoucher, learner: LearnerKey | None) -> int | None:
-    """The account of the learner, if they have one; a learner who is not there cannot stand at a counter."""
+async def _person_of(act: ProgramAct, found: FoundVoucher, asked: Redeeming) -> int | None:
+    """The account of the learner, if they have one; whoever is not there cannot stand at a counter."""
+    if asked.person_id is not None:
+        return await _must_be_there(act, asked.person_id)
+    learner = asked.learner
     if learner is None:
         return None
     of_them = (LEARNER.c.organization_id == learner.organization_id) & (LEARNER.c.id == learner.learner_id)
@@ -195,6 +213,12 @@ async def _person_of(act: ProgramAct, found: FoundVoucher, learner: LearnerKey |
     if row is None or learner.organization_id != found.organization_id:
         raise NotFound("learner", "learner")
     person_id: int | None = row.person_id
+    return person_id
+
+
+async def _must_be_there(act: ProgramAct, person_id: int) -> int:
+    if await account_of_person(act.session, person_id) is None:
+        raise NotFound("person", "person")
     return person_id
 
 
