@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import structlog
 
@@ -17,6 +19,7 @@ from resolvers.outbox.leasing import anything_due
 from resolvers.outbox.sending import Desk, Sending
 from resolvers.payments.reconciling import reconcile
 from resolvers.principal import Principal
+from resolvers.statements.keeping import close_months
 from resolvers.tasks.doing import Clock, Ended, Hands, work_on
 from resolvers.tasks.leasing import LeaseLost, claim
 from resolvers.tasks.planning import plan
@@ -74,7 +77,16 @@ class Worker:
     async def work_off(self) -> list[Ended]:
         """Plans what has become due, and does all that is due now; then looks after vouchers, and sends what there is
         to say. Payments first."""
-        await self._reconcile()
+        reading, run = self._hands.reading, self._hands.run
+        await self._see_to("payments", partial(reconcile, reading, run, self._gateways, self._code_keys))
+        ended = await self._work_off_tasks()
+        await self._see_to("vouchers", partial(keep_vouchers, reading, run))
+        await self._see_to("standing cohorts", partial(assign_standing, reading, run))
+        await self._see_to("statements", partial(close_months, reading, run))
+        await self._send()
+        return ended
+
+    async def _work_off_tasks(self) -> list[Ended]:
         await plan(self._hands.reading, self._hands.run, self._clock())
         ended: list[Ended] = []
         while not self._stopping.is_set():
@@ -83,25 +95,14 @@ class Worker:
                 break
             ended.append(await work_on(self._hands, self._clock, leased))
             _tell(ended[-1])
-        await keep_vouchers(self._hands.reading, self._hands.run, COUNTERSIGN, self._clock())
-        await self._assign()
-        await self._send()
         return ended
 
-    async def _reconcile(self) -> None:
-        """A gateway that cannot be reconciled keeps nothing else waiting."""
-        reading, run, keys = self._hands.reading, self._hands.run, self._code_keys
+    async def _see_to(self, what: str, chore: Callable[[Principal, dt.datetime], Awaitable[object]]) -> None:
+        """A chore that fails keeps nothing else waiting, and is done again in the next round."""
         try:
-            await reconcile(reading, run, self._gateways, keys, COUNTERSIGN, self._clock())
+            await chore(COUNTERSIGN, self._clock())
         except Exception:
-            log.exception("payments could not be reconciled")
-
-    async def _assign(self) -> None:
-        """A cohort that cannot be assigned to keeps no letter waiting."""
-        try:
-            await assign_standing(self._hands.reading, self._hands.run, COUNTERSIGN, self._clock())
-        except Exception:
-            log.exception("standing cohorts could not be assigned to")
+            log.exception("a chore failed", chore=what)
 
     async def _send(self) -> None:
         """All that is due, a few at a time; a mail server that does not answer is left alone until the next round."""
