@@ -191,9 +191,8 @@ async def test_those_found_are_those_that_a_plain_filter_finds(database: Databas
     )
     today = dt.date(2026, 1, 1)
 
-    def belongs(
-        first: dt.date, last: dt.date | None, team: int | None, department: str, expires: dt.date | None
-    ) -> bool:
+    def belongs(one: Known) -> bool:
+        first, last, team, department, expires = one
         to = last or dt.date.max
         now = first <= today <= to
         answers = {

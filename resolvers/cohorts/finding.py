@@ -90,13 +90,19 @@ async def people(
     connection: AsyncConnection | AsyncSession, cohort: FoundCohort, as_of: dt.date, now: dt.datetime
 ) -> AsyncIterator[Sequence[Belonging]]:
     """Part by part, in the order of their keys, so that no more than a part is in memory."""
-    excluded_id = (await products_of(connection, cohort.organization_id)).excluded_id
-    earliest, latest = _days(cohort, as_of)
-    statement = _people(_shape(cohort, earliest, latest))
-    parameters = _parameters(cohort, excluded_id, earliest, latest, now)
+    statement, parameters = await statement_of(connection, cohort, as_of, now)
     found = await connection.stream(statement, parameters, execution_options={"yield_per": AT_ONCE})
     async for part in found.partitions():
         yield [Belonging(row[0], Verdict[row[1]], *row[2:]) for row in part]
+
+
+async def statement_of(
+    connection: AsyncConnection | AsyncSession, cohort: FoundCohort, as_of: dt.date, now: dt.datetime
+) -> tuple[Select[Any], dict[str, object]]:
+    """The statement that finds them, with its parameters."""
+    excluded_id = (await products_of(connection, cohort.organization_id)).excluded_id
+    earliest, latest = _days(cohort, as_of)
+    return _people(_shape(cohort, earliest, latest)), _parameters(cohort, excluded_id, earliest, latest, now)
 
 
 def _days(cohort: FoundCohort, as_of: dt.date) -> tuple[dt.date | None, dt.date | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from models.cohorts import BulkState
 from models.program_events import ProgramDeed
+from models.voucher_programs import Transferability
 from models.vouchers import VoucherStanding
 from resolvers.cohorts.defining import CohortFilter
 from resolvers.loaders.learners import LearnerKey
@@ -48,7 +49,8 @@ async def test_what_many_commit_is_assigned_once(database: Database) -> None:
 
 
 async def test_a_voucher_is_taken_back_or_redeemed(database: Database) -> None:
-    market = await shop(database)
+    """By nobody but whom it is assigned to, so that what was taken back is redeemed no more."""
+    market = await shop(database, transferability=Transferability.ASSIGNED_ONLY)
     people = await departments(market, 6, "a")
     await market.stock(CODE_KEYS, 6)
     shown = await previewed(market)
