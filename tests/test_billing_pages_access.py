@@ -163,10 +163,15 @@ async def test_every_page_opens_its_own_operation_in_the_explorer(demo: Database
         learner = str(support.page.url)
         await support.open(f"{XTRA_LEASE}/vouchers")
         voucher = next(link for link in support.links.values() if link.startswith("/admin/vouchers/"))
+        await support.open(f"{XTRA_LEASE}/voucher-orders")
+        order = next(link for link in support.links.values() if link.startswith("/admin/voucher-orders/"))
+        await support.open("/admin/programs")
+        program = next(link for link in support.links.values() if link.startswith("/admin/programs/"))
         snapshot, invoice = await link_to(support, "403"), await invoice_of(support)
         opened: list[str] = []
         about_one = (XTRA_LEASE, MONTH, XTRA, snapshot, invoice, case, learner, f"{XTRA_LEASE}/vouchers", voucher)
-        for page in ("/admin", "/admin/disputes", "/admin/disputes/report", *about_one):
+        about_vouchers = (f"{XTRA_LEASE}/voucher-orders", order, "/admin/programs", program)
+        for page in ("/admin", "/admin/disputes", "/admin/disputes/report", *about_one, *about_vouchers):
             await support.open(page)
             opened.append(await explored(support, "Open in the explorer"))
     assert sorted(opened) == sorted(page.operation for page in PAGES)

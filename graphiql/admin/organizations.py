@@ -35,6 +35,10 @@ class OrganizationsPage(Page):
     def variables_of_form(self) -> Variables:
         return {"listed": False}
 
+    def elsewhere(self, data: Mapping[str, object]) -> str | None:
+        """Whoever runs a program sees no organizations; from here they find what is theirs."""
+        return "/admin/programs" if self.visit.principal.program_id is not None else None
+
     def content(self, data: Mapping[str, object]) -> Mapping[str, object]:
         listed = cast("Data", data).get("organizations")
         return {

@@ -34,8 +34,10 @@ from graphiql.admin.pages import (
     refusals_of_payload,
     status_of,
 )
+from graphiql.admin.programs import ProgramPage, ProgramsPage
 from graphiql.admin.snapshots import SnapshotPage
 from graphiql.admin.voucher import VoucherPage
+from graphiql.admin.voucher_orders import VoucherOrderPage, VoucherOrdersPage
 from graphiql.admin.vouchers import VouchersPage
 from graphiql.admin.wording import FILTERS
 from graphiql.operations import Operation
@@ -46,7 +48,8 @@ PAGES: tuple[type[Page], ...] = (
     *(BillingMonthPage, ClientBillingPage, SnapshotPage, InvoicePage),
     # The report's address is not that of a dispute.
     *(DisputesPage, DisputeReportPage, DisputePage),
-    *(VouchersPage, VoucherPage),
+    *(VouchersPage, VoucherPage, VoucherOrdersPage, VoucherOrderPage),
+    *(ProgramsPage, ProgramPage),
 )
 HEADERS = {
     "Content-Security-Policy": (

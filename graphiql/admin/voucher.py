@@ -22,6 +22,7 @@ class VoucherPage(Page):
         # The new code is shown this once, and must be in no address.
         "reissue": Deed("VoucherReissue", "voucherReissue", looks=True),
         "revoke": Deed("VoucherRevoke", "voucherRevoke"),
+        "extend": Deed("VoucherExtend", "voucherExtend"),
     }
 
     @property
@@ -36,6 +37,11 @@ class VoucherPage(Page):
     def owns(self) -> bool:
         """Whether the visitor may act for the organization."""
         return self.visit.principal.role in (Role.STAFF, Role.ORGANIZATION, Role.PARTNER)
+
+    @property
+    def runs(self) -> bool:
+        """Whether the visitor may act for a program; for which, the API decides."""
+        return self.visit.principal.role in (Role.STAFF, Role.PROGRAM)
 
     def variables(self) -> Variables:
         return {"id": self.id, "search": self.search, "searching": bool(self.search)}
@@ -55,6 +61,8 @@ class VoucherPage(Page):
         if deed == "assign":
             whom: Variables = {"voucher": {"id": self.id}, "to": {"learner": text_of(form, "learner")}}
             return {"input": {**whom, **present(purpose=text_of(form, "purpose")), **key}}
+        if deed == "extend":
+            return {"input": {"voucher": self.id, "through": text_of(form, "through"), **key}}
         return {"input": {"voucher": self.id, "reason": text_of(form, "reason"), **key}}
 
     def content(self, data: Mapping[str, object]) -> Mapping[str, object]:
