@@ -7,8 +7,7 @@ from typing import Annotated
 
 import strawberry
 
-from models.errors import BadCursor, NotAllowed
-from models.interval import from_microseconds, to_microseconds
+from models.errors import NotAllowed
 from models.outbox import MessageKind, MessageState
 from resolvers.loaders.outbox import (
     MessageKey,
@@ -24,7 +23,7 @@ from schema.context import Info
 from schema.fields import INPUT, field, given, mutation
 from schema.ids import decode_id, encode_id
 from schema.learners import Node
-from schema.pagination import Connection, Paging, connection_of, paging
+from schema.pagination import Connection, connection_of, paging
 from schema.programs import Program, acted, program_row
 from schema.scalars import described
 from schema.voucher_errors import VoucherUserError, refusals
@@ -95,24 +94,15 @@ async def program_messages(
         raise NotAllowed("Only the program's administrators and staff may see its messages.")
     chosen, key = given(states), MessagesKey(program_id)
     named = None if chosen is None else tuple(sorted(set(chosen), key=lambda state: state.name))
-    wanted = paging(("messages", program_id, named), *page, int, int)
-    loaders, asked = info.context.loaders, MessagesPage(wanted.limit, wanted.backward, _beyond(wanted))
+    wanted = paging(("messages", program_id, named), *page, int)
+    beyond = wanted.beyond[0] if wanted.beyond else None
+    loaders, asked = info.context.loaders, MessagesPage(wanted.limit, wanted.backward, beyond)
     rows: list[MessageRow] = await loaders.rows(messages_of, named, asked).load(key)
 
     async def total() -> int:
         return await loaders.values(message_totals, named).load(key)
 
-    nodes = [(OutboxMessage(row=row), (to_microseconds(row.made_at), row.id)) for row in rows]
-    return connection_of(nodes, wanted, total)
-
-
-def _beyond(page: Paging) -> tuple[dt.datetime, int] | None:
-    if page.beyond is None:
-        return None
-    try:
-        return from_microseconds(page.beyond[0]), page.beyond[1]
-    except (ValueError, OverflowError) as problem:
-        raise BadCursor("before" if page.backward else "after") from problem
+    return connection_of([(OutboxMessage(row=row), (row.id,)) for row in rows], wanted, total)
 
 
 # ---------------------------------------------------------------------------------------------- mutations

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, func, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.base import Instant
 from models.batches import as_keys, asked, first_rows_of_each
 from models.outbox import MessageKind, MessageState, OutboxMessage
 
@@ -62,12 +61,12 @@ class MessagesKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MessagesPage:
-    """The newest first."""
+    """The newest first: ids grow with time."""
 
     limit: int
     backward: bool
-    # The instant and the id after which the page begins.
-    beyond: tuple[dt.datetime, int] | None = None
+    # The id after which the page begins.
+    beyond: int | None = None
 
 
 States = tuple[MessageState, ...] | None
@@ -78,7 +77,7 @@ async def messages_of(
 ) -> list[MessageRow]:
     """A page of the messages of each program, in these states or in any."""
     statement = _messages_of(connection.dialect.name, states, page.backward, page.beyond is not None)
-    beyond = dict(zip(("beyond_at", "beyond_id"), page.beyond, strict=True)) if page.beyond else {}
+    beyond = {} if page.beyond is None else {"beyond": page.beyond}
     rows = await connection.execute(statement, {**as_keys(keys), "most": page.limit, **beyond})
     return [MessageRow._make(row) for row in rows]
 
@@ -92,13 +91,12 @@ async def message_totals(connection: AsyncConnection, keys: Sequence[MessagesKey
 @lru_cache
 def _messages_of(dialect: str, states: States, backward: bool, resumed: bool) -> Select[Any]:
     keys = asked("keys", "place", *MessagesKey._fields)
-    by = (MESSAGE.c.made_at, MESSAGE.c.id)
     page = select(*COLUMNS).where(*_those(keys, states))
     if resumed:
-        beyond = tuple_(bindparam("beyond_at", type_=Instant), bindparam("beyond_id", type_=BigInteger))
-        page = page.where(tuple_(*by) > beyond if backward else tuple_(*by) < beyond)
-    in_order = [column.asc() if backward else column.desc() for column in by]
-    page = page.order_by(*in_order).limit(bindparam("most", type_=BigInteger)).correlate(keys)
+        beyond = bindparam("beyond", type_=BigInteger)
+        page = page.where(MESSAGE.c.id > beyond if backward else MESSAGE.c.id < beyond)
+    page = page.order_by(MESSAGE.c.id.asc() if backward else MESSAGE.c.id.desc())
+    page = page.limit(bindparam("most", type_=BigInteger)).correlate(keys)
     return first_rows_of_each(dialect, keys, "place", page)
 
 
