@@ -19,6 +19,7 @@ from resolvers.loaders.cohorts import (
     BulkRow,
     CohortRow,
     Progress,
+    Stop,
     bulks_by_key,
     bulks_of,
     bulks_of_cohort,
@@ -27,6 +28,7 @@ from resolvers.loaders.cohorts import (
     cohorts_of,
     list_totals,
     progress_of,
+    stops_of,
 )
 from resolvers.loaders.learners import LearnerKey
 from resolvers.loaders.voucher_lists import ListKey, ListPage
@@ -240,6 +242,14 @@ class Cohort(Node):
     @field("Since when it does no more; null while it does.")
     def stopped_at(self) -> dt.datetime | None:
         return self.row.stopped_at
+
+    @field("Why it stopped by itself: its budget or its stock ended; null while it runs, and if somebody stopped it.")
+    async def stopped_because(self, info: Info) -> str | None:
+        if self.row.stopped_at is None:
+            return None
+        key = InProgram(self.row.program_id, self.row.id)
+        rows: list[Stop] = await info.context.loaders.rows(stops_of).load(key)
+        return rows[0].said if rows else None
 
     @field("The local day on which it last looked for people who newly belong.")
     def last_run_on(self) -> dt.date | None:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.batches import as_keys, asked
 from models.cohorts import BulkAssignment, BulkState, Cohort
+from models.program_events import ProgramDeed, ProgramEvent, ProgramThing
 from models.redemptions import Redemption
 from resolvers.loaders.voucher_lists import ListKey, ListPage, Of, in_pages, in_programs
 from resolvers.loaders.voucher_programs import InProgram, columns_of, rows_by_key
@@ -20,6 +21,7 @@ from resolvers.loaders.vouchers import ASSIGNMENT, VOUCHER
 COHORT = Cohort.__table__
 BULK = BulkAssignment.__table__
 REDEMPTION = Redemption.__table__
+EVENT = ProgramEvent.__table__
 
 
 class CohortRow(NamedTuple):
@@ -102,6 +104,31 @@ def _progress() -> Select[Any]:
         for such in (paid, held)
     )
     return select(keys.c.place, redeemed, holding)
+
+
+class Stop(NamedTuple):
+    """That a cohort was stopped, and why if it stopped by itself."""
+
+    place: int
+    said: str | None
+
+
+async def stops_of(connection: AsyncConnection, keys: Sequence[InProgram]) -> list[Stop]:
+    """Of each cohort, the last first."""
+    return [Stop._make(row) for row in await connection.execute(_stops(), as_keys(keys))]
+
+
+@lru_cache
+def _stops() -> Select[Any]:
+    keys = asked("keys", "place", *InProgram._fields)
+    of_cohort = and_(
+        EVENT.c.program_id == keys.c.program_id,
+        EVENT.c.thing == ProgramThing.COHORT,
+        EVENT.c.thing_id == keys.c.id,
+        EVENT.c.deed == ProgramDeed.COHORT_STOPPED,
+    )
+    found = select(keys.c.place, EVENT.c.said).select_from(keys).join(EVENT, of_cohort)
+    return found.order_by(keys.c.place, EVENT.c.recorded_at.desc(), EVENT.c.id.desc())
 
 
 # ------------------------------------------------------------------------------------------------- lists

@@ -52,8 +52,9 @@ ASSIGN = """
 INSERT INTO voucher_assignment
     (program_id, id, voucher_id, organization_id, kind, learner_id, bulk_assignment_id, state, assigned_at)
 SELECT * FROM ({numbered}
-    SELECT :program AS p, :first + stock.n AS k, stock.id AS v, :organization AS o, 'LEARNER' AS kind,
-        person.learner_id, {no_bulk} AS bulk, 'ACTIVE' AS state, :now AS at
+    SELECT CAST(:program AS BIGINT) AS p, CAST(:first AS BIGINT) + stock.n AS k, stock.id AS v,
+        CAST(:organization AS BIGINT) AS o, 'LEARNER' AS kind,
+        person.learner_id, {no_bulk} AS bulk, 'ACTIVE' AS state, CAST(:now AS BIGINT) AS at
     FROM person JOIN stock ON person.n = stock.n) AS given
 """
 MARK = """
@@ -63,7 +64,8 @@ WHERE given.program_id = :program AND given.id > :first AND voucher.program_id =
 """
 TELL = """
 INSERT INTO program_event (program_id, id, recorded_at, thing, thing_id, deed, actor, origin)
-SELECT :program, given.id, :now, 'VOUCHER', given.voucher_id, 'ASSIGNED', 'bare', '' FROM voucher_assignment AS given
+SELECT CAST(:program AS BIGINT), given.id, CAST(:now AS BIGINT),
+    'VOUCHER', given.voucher_id, 'ASSIGNED', 'bare', '' FROM voucher_assignment AS given
 WHERE given.program_id = :program AND given.id > :first
 """
 
