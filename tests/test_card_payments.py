@@ -166,6 +166,19 @@ async def test_a_card_that_its_owner_must_confirm_is_settled_only_then(
     assert (await own.states())[0] is (Order.SETTLED if confirmed else Order.DECLINED)
 
 
+async def test_a_card_that_nobody_confirms_is_given_up_after_a_day_at_the_gateway_too(
+    sqlite_database: Database, local_stripe: LocalStripe, gateway: StripeGateway
+) -> None:
+    own = await till(sqlite_database)
+    answer = await own.charge(gateway, local_stripe.method(CONFIRMED_CARD))
+    assert isinstance(answer, ActionRequired)
+    for _ in range(2):
+        await own.reconcile(gateway, minutes=60 * 25)
+        assert await own.states() == (Order.DECLINED, Pay.DECLINED)
+    with pytest.raises(httpx.HTTPStatusError):
+        local_stripe.authenticate(answer.gateway_reference, answer.client_secret, success=True)
+
+
 async def test_a_gateway_that_is_away_leaves_the_payment_unknown_until_it_is_sure_that_nothing_was_charged(
     sqlite_database: Database, local_stripe: LocalStripe, gateway: StripeGateway
 ) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.payments import PaymentState, RefundState
 from resolvers.database import Reading, Writing
-from resolvers.gateways.gateway import Gateway, Gateways, NotThere
+from resolvers.gateways.gateway import ActionRequired, Answer, Declined, Gateway, Gateways, NotThere, Void, Voided
 from resolvers.payments.answering import give_up, keep_answer
 from resolvers.payments.refunds import NEVER_ARRIVED, give_back
 from resolvers.payments.rows import COLUMNS, OF_PAYMENT, PAYMENT, REFUND, REFUND_COLUMNS, PaymentRow, RefundRow
@@ -50,9 +50,10 @@ class Reconciliation:
         unanswered = PAYMENT.c.state.in_([PaymentState.ASKING, PaymentState.UNKNOWN])
         waiting = PAYMENT.c.state == PaymentState.ACTION_REQUIRED
         paged = PAYMENT.c.gateway.in_([name for name, one in self.gateways.items() if one.capabilities.hosted_page])
+        by_hand = PAYMENT.c.gateway.in_([name for name, one in self.gateways.items() if one.capabilities.by_hand])
         wanted = or_(
             and_(unanswered, PAYMENT.c.asked_at < self.now - UNANSWERED_FOR),
-            and_(waiting, PAYMENT.c.asked_at < self.now - UNCONFIRMED_FOR),
+            and_(waiting, ~by_hand, PAYMENT.c.asked_at < self.now - UNCONFIRMED_FOR),
             and_(waiting, paged, PAYMENT.c.asked_at < self.now - PAGE_ENDS_AFTER),
         )
         ours = PAYMENT.c.gateway.in_(list(self.gateways))
@@ -62,6 +63,8 @@ class Reconciliation:
 
     async def _look_up(self, payment: PaymentRow, gateway: Gateway) -> None:
         answer = await gateway.look_up(payment.asked(payment.gateway_reference))
+        if isinstance(answer, ActionRequired) and payment.state is PaymentState.ACTION_REQUIRED:
+            answer = await _given_up_at(gateway, payment, answer)
 
         async def keep(session: AsyncSession) -> None:
             act = await begin_act(session, self.principal, self.now, payment.program_id)
@@ -85,6 +88,14 @@ class Reconciliation:
         )
         async with self.reading() as connection:
             return [RefundRow(*row) for row in await connection.execute(listed)]
+
+
+async def _given_up_at(gateway: Gateway, payment: PaymentRow, waiting: ActionRequired) -> Answer:
+    """Nobody confirmed it in time, and now nobody can: the gateway gives it up too, so that another card can be tried."""
+    voided = await gateway.void(Void(reference=f"void_{payment.reference}", authorised=waiting.gateway_reference))
+    if isinstance(voided, Voided):
+        return Declined("The charge was not confirmed in time. Nothing was charged.", waiting.gateway_reference)
+    return waiting
 
 
 async def reconcile(
