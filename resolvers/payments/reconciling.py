@@ -91,7 +91,7 @@ class Reconciliation:
 
 
 async def _given_up_at(gateway: Gateway, payment: PaymentRow, waiting: ActionRequired) -> Answer:
-    """Nobody confirmed it in time, and now nobody can: the gateway gives it up too, so that another card can be tried."""
+    """Nobody confirmed it in time, and now nobody can: it is given up at the gateway too. Another card can be tried."""
     voided = await gateway.void(Void(reference=f"void_{payment.reference}", authorised=waiting.gateway_reference))
     if isinstance(voided, Voided):
         return Declined("The charge was not confirmed in time. Nothing was charged.", waiting.gateway_reference)
