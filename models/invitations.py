@@ -79,5 +79,12 @@ class VoucherInvitation(Base):
             postgresql_where=text("ended_at IS NULL"),
         ),
         Index(None, "program_id", "voucher_assignment_id", "id"),
-        Index(None, "program_id", "expires_at", "id"),
+        Index(
+            "ix_voucher_invitation_due",
+            "program_id",
+            "expires_at",
+            "id",
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
     )

@@ -1310,9 +1310,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("voucher_invitation", schema=None) as batch_op:
         batch_op.create_index(
-            batch_op.f("ix_voucher_invitation_program_id_expires_at_id"),
+            "ix_voucher_invitation_due",
             ["program_id", "expires_at", "id"],
             unique=False,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
         )
         batch_op.create_index(
             batch_op.f("ix_voucher_invitation_program_id_voucher_assignment_id_id"),
