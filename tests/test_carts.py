@@ -21,6 +21,7 @@ from server.database import Database
 from tests.builders import NOON
 from tests.carting import GATEWAYS, Buyer, buyer, carts_kept, on, paid_lines, seen
 from tests.code_keys import CODE_KEYS
+from tests.promoting import HALF_OFF_MINOR, promoted
 from tests.test_invariants import offended
 from tests.test_vouchers import DAY, Refused, kept, must_add_up, reissued, revoked
 from tests.vouchering import FEE_MINOR, Shop, Stocked, shop
@@ -278,6 +279,36 @@ async def test_what_is_billed_later_is_held_on_the_agreement_too(database: Datab
     await ida.abandons(cart)
     hers = await eve.sets(hers, {market.fee_id: 1})
     assert hers.due.amount_minor == 0
+    await must_add_up(market)
+
+
+# ------------------------------------------------------------------------------------------------- promotions
+
+
+async def test_a_promotion_takes_its_part_first_and_vouchers_pay_what_is_left(database: Database) -> None:
+    market = await shop(database)
+    ida = await buyer(market)
+    await market.agreement(10 * FEE_MINOR)
+    one = await promoted(market, code="GET-LICENSED-2019", funding=BILL_LATER, most_uses=1)
+    await promoted(market, code="AUTUMN", funding=BILL_LATER)
+    (voucher,) = await market.stock(CODE_KEYS)
+    cart = await ida.applies(await ida.opens(market.fee_id, market.late_fee_id), voucher.code)
+    cart = await ida.applies(cart, " get-licensed-2019 ")
+    assert (cart.due.amount_minor, await held(market, voucher)) == (5_000, [FEE_MINOR - HALF_OFF_MINOR])
+    async with Refused("ONE_PROMOTION"):
+        await ida.applies(cart, "AUTUMN")
+    cart = await ida.sets(cart, {market.fee_id: 2})
+    assert (cart.due.amount_minor, (await one.row()).held_minor) == (0, 2 * HALF_OFF_MINOR)
+    eve = await buyer(market)
+    async with Refused("PROMOTION_BUSY"):
+        await eve.applies(await eve.opens(), "GET-LICENSED-2019")
+    late = await eve.opens(market.late_fee_id)
+    async with Refused("VOUCHER_DOES_NOT_FIT_CART") as refusal:
+        await eve.applies(late, "AUTUMN")
+    assert refusal.said == "Get licensed takes nothing off Late fee."
+    cart = await ida.sets(cart, {market.late_fee_id: 1})
+    assert [row.promotion_id for row in await on(market, cart)] == [None], "a use is held for nobody who has none of it"
+    assert (await one.row()).held_uses == 0
     await must_add_up(market)
 
 

@@ -163,7 +163,7 @@ def _pays_nothing(on: OnCart, row: AppliedRow, voucher: OfferedVoucher) -> Vouch
         if not payer.free_minor:
             return VoucherError(VoucherErrorCode.VOUCHER_HELD, VoucherErrorCode.VOUCHER_HELD.value, *AT)
         if voucher.billed_later and on.stock.agreement_of(row) is None:
-            return VoucherError(VoucherErrorCode.NO_AGREEMENT, VoucherErrorCode.NO_AGREEMENT.value, *AT)
+            return _no_agreement()
         if not payer.has_credit:
             return over_cap()
     return does_not_fit(said_of(on.stock, on.lines, row, voucher))
@@ -188,7 +188,11 @@ async def _refuse_unfit_promotion(act: ProgramAct, on: OnCart, row: AppliedRow, 
     held = Held.HELD if row.held_minor else await hold_promotion(act, promotion.id, on.cart.person_id, 0)
     if held is not Held.HELD:
         raise not_held(held, *AT)
-    if promotion.billed_later and on.stock.agreement_of(row) is not None:
-        raise over_cap()
+    if promotion.billed_later and any(promotion.rule.admits(line.product_id) for line in on.lines):
+        raise over_cap() if on.stock.agreement_of(row) else _no_agreement()
     names = ", ".join(line.name for line in on.lines)
     raise does_not_fit(f"{promotion.name} takes nothing off {names}.")
+
+
+def _no_agreement() -> VoucherError:
+    return VoucherError(VoucherErrorCode.NO_AGREEMENT, VoucherErrorCode.NO_AGREEMENT.value, *AT)
