@@ -7,9 +7,11 @@ import datetime as dt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert
 
 from models.activity import Predicate
 from models.cohorts import BulkState, months_later
+from models.erasure import Erasure
 from models.fingerprints import Fingerprints, difference
 from models.program_events import ProgramDeed
 from models.voucher_programs import Transferability
@@ -139,6 +141,15 @@ async def test_whoever_cannot_be_given_one_is_told_with_the_reason(database: Dat
         has: "ELIGIBLE",
         lost: "UNCERTAIN",
     }
+
+
+async def test_whoever_was_erased_is_given_none(database: Database) -> None:
+    market = await shop(database)
+    ana = await market.tenant.learner(ACTIVE)
+    digests = {f"{of}_digest": "0" * 64 for of in ("external_id", "profile", "texts", "preview")}
+    own = {"organization_id": market.tenant.id, "learner_id": ana, "recorded_at": NOON, "actor": "Sam", "salt": "00"}
+    await database.run(lambda session: session.execute(insert(Erasure).values({**own, **digests})))
+    assert await verdicts(market) == {ana: "ERASED"}
 
 
 async def test_a_filter_that_cannot_be_is_refused(database: Database) -> None:
