@@ -139,10 +139,8 @@ async def _end_holds(session: AsyncSession, principal: Principal, now: dt.dateti
 
 async def _give_up(session: AsyncSession, principal: Principal, now: dt.datetime, key: CartKey) -> bool:
     act = await begin_act(session, principal, now, key.program_id)
-    cart = await begin_release(act, key.cart_id)
-    # Its person may have come back since it was found; begun in vain, it is left as it was.
-    if cart is None or cart.changed_at > now - ABANDONED_AFTER:
-        await session.rollback()
-        return False
-    await give_up(act, cart)
-    return True
+    # Its person may have come back since it was found.
+    cart = await begin_release(act, key.cart_id, CART.c.changed_at <= now - ABANDONED_AFTER)
+    if cart is not None:
+        await give_up(act, cart)
+    return cart is not None

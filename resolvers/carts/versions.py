@@ -21,9 +21,10 @@ async def begin_change(act: ProgramAct, cart_id: int, expected_version: int) -> 
     return changed
 
 
-async def begin_release(act: ProgramAct, cart_id: int) -> CartRow | None:
-    """The same for what happens to a cart behind its person's back, whatever its version; None unless it is open."""
-    open_one = and_(of_cart(act, cart_id), CART.c.state == CartState.OPEN)
+async def begin_release(act: ProgramAct, cart_id: int, *conditions: ColumnElement[bool]) -> CartRow | None:
+    """The same for what happens to a cart behind its person's back, whatever its version; None unless it is open and
+    as the conditions say."""
+    open_one = and_(of_cart(act, cart_id), CART.c.state == CartState.OPEN, *conditions)
     newer = update(CART).where(open_one).values(version=CART.c.version + 1)
     return await _one(act, newer)
 
