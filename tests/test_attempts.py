@@ -92,13 +92,20 @@ async def test_after_ten_failures_an_account_is_told_when_to_try_again_for_a_rig
 
 async def test_an_attempt_that_does_not_fail_is_forgiven_whatever_else_becomes_of_it(database: Database) -> None:
     market = await shop(database)
+    code = code_of(1)
     for step, told in ((succeeds, "done"), (does_not_fit, "VOUCHER_DOES_NOT_FIT")):
-        assert await outcome(market, PERSON, "CODE", step) == told
+        assert await outcome(market, PERSON, code, step) == told
     with pytest.raises(ZeroDivisionError):
-        await outcome(market, PERSON, "CODE", breaks)
+        await outcome(market, PERSON, code, breaks)
     assert await counts(market) == {AttemptBy.ACTOR: [0], AttemptBy.ADDRESS: [0], AttemptBy.TARGET: [0]}
     with pytest.raises(NotFound):
-        await limited(database.run, PERSON, NOON, 1, "CODE", succeeds)
+        await limited(database.run, PERSON, NOON, 1, code, succeeds)
+
+
+async def test_a_crowd_may_enter_the_code_of_a_promotion_at_once(sqlite_database: Database) -> None:
+    market = await shop(sqlite_database)
+    told = {await outcome(market, person(number), "GET-LICENSED-2019") for number in range(MOST[AttemptBy.TARGET] + 5)}
+    assert told == {"CODE_NOT_USABLE"}
 
 
 async def test_an_address_is_limited_whatever_accounts_it_uses_and_a_network_of_version_six_is_one(

@@ -91,7 +91,8 @@ def _counts(principal: Principal, program_id: int, target: str | None) -> list[C
     subjects = {
         AttemptBy.ACTOR: _actor(principal),
         AttemptBy.ADDRESS: _network(principal.origin),
-        AttemptBy.TARGET: None if target is None else normalized(target) or target,
+        # What has not the shape of a voucher's code is none, and may be a promotion's, which a crowd enters at once.
+        AttemptBy.TARGET: normalized(target or ""),
     }
     return [Counted(by, _digest(by, subject), most[by]) for by, subject in subjects.items() if subject]
 
