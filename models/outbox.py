@@ -20,8 +20,6 @@ class MessageKind(Enum):
 
     VOUCHER_INVITATION = "a voucher is yours: follow the link"
     VOUCHER_REMINDER = "a voucher still waits for you: follow the link"
-    CLAIM_AWAITS_APPROVAL = "somebody with another address claimed a voucher: the organization decides"
-    STATEMENT_CLOSED = "a statement of what was redeemed is due"
     RECEIPT = "what was paid, and how"
 
 
@@ -92,5 +90,4 @@ class OutboxMessage(Base):
             postgresql_where=text("ended_at IS NULL"),
         ),
         Index(None, "program_id", "voucher_invitation_id"),
-        Index(None, "program_id", "id"),
     )

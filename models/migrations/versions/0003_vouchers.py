@@ -1380,7 +1380,6 @@ def upgrade() -> None:
             sqlite_where=sa.text("ended_at IS NULL"),
             postgresql_where=sa.text("ended_at IS NULL"),
         )
-        batch_op.create_index(batch_op.f("ix_outbox_message_program_id_id"), ["program_id", "id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_outbox_message_program_id_voucher_invitation_id"),
             ["program_id", "voucher_invitation_id"],
