@@ -5,13 +5,10 @@ finds later charges nobody twice, and takes and gives exactly what a yes has pai
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.carts import CartState
 from models.checkouts import CheckoutState
@@ -19,7 +16,6 @@ from models.money import Money
 from models.redemptions import FeeOrder
 from resolvers.checkout.completing import complete_cart
 from resolvers.checkout.freezing import Completing
-from resolvers.database import Writing
 from resolvers.gateways.gateway import Answer, Charge
 from resolvers.loaders.carts import CartRow
 from resolvers.loaders.checkouts import CHECKOUT
@@ -27,37 +23,14 @@ from server.database import Database
 from tests.carting import seen
 from tests.checking_out import USD, Counter, counter
 from tests.code_keys import CODE_KEYS
+from tests.dying import Dying, Killed
 from tests.tellers import Mood, Teller
 from tests.test_invariants import offended
 
-T = TypeVar("T")
 FREEZE, CLAIM, DECIDE = range(1, 4)
 FACE_MINOR = 10_000
 DUE_MINOR = 2_500
 LATER = dt.timedelta(days=2)
-
-
-class Killed(BaseException):
-    """As SIGKILL does: nothing of ours catches it."""
-
-
-@dataclass
-class Dying:
-    """Runs steps until the one of that number, and is killed before or after its commit."""
-
-    run: Writing
-    number: int
-    after_commit: bool
-    steps: int = 0
-
-    async def __call__(self, step: Callable[[AsyncSession], Awaitable[T]]) -> T:
-        self.steps += 1
-        if self.steps == self.number and not self.after_commit:
-            raise Killed
-        made = await self.run(step)
-        if self.steps == self.number:
-            raise Killed
-        return made
 
 
 class LastAnswer(Teller):

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import structlog
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base import Base
 from models.errors import DomainError
@@ -28,17 +26,13 @@ from server.mail.smtp import SmtpMailer
 from server.worker import Worker
 from tests.asking import ask
 from tests.code_keys import CODE_KEYS
+from tests.dying import Dying, Killed
 from tests.local_stripe import free_port
 from tests.mailing import FROM, LINK, WORKER, Clock, mailing
 from tests.smtp_server import Manner
 
-T = TypeVar("T")
 MINUTE = dt.timedelta(minutes=1)
 DAY = dt.timedelta(days=1)
-
-
-class Crash(BaseException):
-    """The process was killed."""
 
 
 async def test_a_message_is_sent_once_and_its_link_is_nowhere_else(
@@ -82,9 +76,9 @@ async def test_what_was_rolled_back_is_not_sent(database: Database) -> None:
 
         async def step(act: Any) -> None:
             await put(act, NewMessage(MessageKind.VOUCHER_INVITATION, "ada@example.test"))
-            raise Crash
+            raise Killed
 
-        with pytest.raises(Crash):
+        with pytest.raises(Killed):
             await post.market.act(step)
         await post.round()
         assert (await post.messages(), post.office.got) == ([], [])
@@ -193,22 +187,6 @@ def test_no_part_of_a_secret_that_would_help_is_kept_with_a_failure() -> None:
 # ------------------------------------------------------------------------------------------------- when it crashes
 
 
-class Crashing:
-    """Writes as the database does, and is killed before or after the commit of one of its transactions."""
-
-    def __init__(self, database: Database, at: int, *, committed: bool) -> None:
-        self._database, self._left, self._committed = database, at, committed
-
-    async def __call__(self, step: Callable[[AsyncSession], Awaitable[T]]) -> T:
-        self._left -= 1
-        if self._left == 0 and not self._committed:
-            raise Crash
-        done = await self._database.run(step)
-        if self._left == 0:
-            raise Crash
-        return done
-
-
 class CrashingMailer:
     """Is killed when the server has taken the letter, before anybody hears of it."""
 
@@ -217,7 +195,7 @@ class CrashingMailer:
 
     async def send(self, letter: Letter, now: dt.datetime) -> Outcome:
         await self._inside.send(letter, now)
-        raise Crash
+        raise Killed
 
 
 @pytest.mark.parametrize("point", ["claiming", "claimed", "taken", "keeping", "kept"])
@@ -228,8 +206,8 @@ async def test_killed_at_any_point_it_is_sent_at_least_once_and_known_again(data
         killed = post.sending(mailer=CrashingMailer(post.sending().desk.mailer))  # type: ignore[arg-type]
         if point in points:
             at, committed = points[point]
-            killed = post.sending(run=Crashing(database, at, committed=committed))
-        with pytest.raises(Crash):
+            killed = post.sending(run=Dying(database.run, at, committed))
+        with pytest.raises(Killed):
             await killed.some()
         sent_then = {"claiming": 0, "claimed": 0}.get(point, 1)
         assert len(post.office.got) == sent_then
@@ -260,7 +238,7 @@ async def test_what_kills_its_worker_each_time_is_given_up_in_the_end(database: 
         await post.invited()
         killed = post.sending(mailer=CrashingMailer(post.sending().desk.mailer))  # type: ignore[arg-type]
         for _ in range(MOST_ATTEMPTS):
-            with pytest.raises(Crash):
+            with pytest.raises(Killed):
                 await killed.some()
             post.clock.now += LEASE
         await killed.some()
