@@ -6,10 +6,16 @@ number modulo 37) finds any one wrong symbol and any two that changed places.
 
 from __future__ import annotations
 
+import re
+
 SYMBOLS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CHECK_SYMBOLS = SYMBOLS + "*~$=U"
 RANDOM_BITS = 80
 LENGTH = RANDOM_BITS // 5
+# In a text: whole, mistyped or without its check symbol, for even that tells enough.
+LOOKING_LIKE_ONE = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9A-Za-z]{4}[- ]?){3}[0-9A-Za-z]{4}(?:[- ]?[0-9A-Za-z*~$=])?(?![0-9A-Za-z])"
+)
 FORGIVEN = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
 
 
@@ -30,6 +36,11 @@ def normalized(typed: str) -> str | None:
     for symbol in code[:-1]:
         number = number << 5 | SYMBOLS.index(symbol)
     return code if code == code_of(number) else None
+
+
+def without_codes(text: str) -> str:
+    """The text without what could be a code, whether or not there is such a one."""
+    return LOOKING_LIKE_ONE.sub("…", text)
 
 
 def spaced(code: str) -> str:

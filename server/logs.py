@@ -8,9 +8,11 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from models.codes import without_codes
 from resolvers.tokens import PREFIX
 from server.settings import LogLevel
 
+SECRET_PATH = re.compile(r"^(/(?:claim|sign-in)/).*", re.DOTALL)
 SECRET = re.compile(rf"{PREFIX}[\w-]{{8,}}")
 
 
@@ -34,6 +36,11 @@ def configure_logs(level: LogLevel, stream: TextIO = sys.stderr) -> None:
 def without_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Whatever was logged by mistake, such as the address of a sign-in link in a traceback, the secret is cut out."""
     return {key: SECRET.sub(f"{PREFIX}…", value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def loggable(path: str) -> str:
+    """Behind some paths stands a secret, whatever it looks like; and somebody may take a code for an address."""
+    return without_codes(SECRET_PATH.sub(r"\1…", path))
 
 
 def _renderer(stream: TextIO) -> Processor:

@@ -11,6 +11,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.logs import loggable
+
 log = structlog.get_logger()
 
 ID_HEADER = "x-request-id"
@@ -21,7 +23,6 @@ PROTECTION = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
-SECRET_PATH = re.compile(r"^(/(?:claim|sign-in)/).*", re.DOTALL)
 QUIET = ("/health/", "/assets/", "/explorer/assets/")
 
 
@@ -82,9 +83,8 @@ class _Exchange:
             await JSONResponse({"errors": [error]}, HTTPStatus.INTERNAL_SERVER_ERROR)(self._scope, receive, self.send)
 
     def _log(self) -> None:
-        """The path alone: what stands behind a question mark may be about people. Behind some paths stands a secret,
-        whatever it looks like."""
-        path = SECRET_PATH.sub(r"\1…", self._scope["path"])
+        """The path alone: what stands behind a question mark may be about people."""
+        path = loggable(self._scope["path"])
         principal = self._scope["state"].get("principal")
         (log.debug if path.startswith(QUIET) else log.info)(
             "request",

@@ -67,3 +67,21 @@ async def test_no_code_is_in_a_log_whatever_is_done_with_it(
     assert "/graphql" in said
     for code in codes:
         assert code.replace("-", "") not in said.replace("-", "")
+
+
+async def test_no_code_is_logged_that_somebody_took_for_an_address(sqlite_database: Database) -> None:
+    """Whole or mistyped, with its dashes or without, and without the check symbol, which tells nothing new."""
+    market = await shop(sqlite_database)
+    (voucher,) = await market.stock(CODE_KEYS)
+    shown = spaced(voucher.code)
+    typed = (shown, shown.lower(), voucher.code, shown[:-2], shown.replace("-", " "), f"{shown[:-1]}*")
+    logged = list[str]()
+    async with visiting(sqlite_database, None) as client, said_of(logged):
+        for text in typed:
+            for path in (f"/{text}", f"/admin/vouchers/{text}/story", f"/vouchers/{text}.csv"):
+                await client.get(path)
+        await client.get("/exports/voucher-orders/Vm91Y2hlck9yZGVyOjE6Mg/codes.csv")
+    said = "".join(logged)
+    assert said.count("'path': '/admin/vouchers/…/story'") == len(typed)
+    assert voucher.code[:-1].lower() not in said.replace("-", "").replace(" ", "").lower()
+    assert "Vm91Y2hlck9yZGVyOjE6Mg" in said
