@@ -7,29 +7,26 @@ What is redeemed later counts after the month that is closed: the agreement keep
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, exists, insert, select, update
+from sqlalchemy import insert, select, update
 
 from models.errors import VoucherError, VoucherErrorCode
-from models.fee_refunds import RedemptionReversal
-from models.interval import BillingCalendar
+from models.interval import BillingCalendar, to_microseconds
 from models.money import Money
 from models.program_events import ProgramDeed, ProgramThing
 from models.programs import Program
-from models.redemptions import Redemption
 from models.statements import Statement, StatementLine, StatementState
 from models.voucher_orders import BillingAgreement
 from resolvers.loaders.agreements import AgreementRow, agreement_of
+from resolvers.loaders.unbilled import BillKey, LineKind, UnbilledRow, unbilled_lines
 from resolvers.programs.acting import ProgramAct, Told, add_unique, tell
 from resolvers.programs.numbering import free_number
 
 AGREEMENT = BillingAgreement.__table__
 STATEMENT = Statement.__table__
 LINE = StatementLine.__table__
-REDEMPTION = Redemption.__table__
-REVERSAL = RedemptionReversal.__table__
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +40,6 @@ class Month:
     def of(cls, day: dt.date, zone: str) -> Month:
         first = day.replace(day=1)
         return cls(first, BillingCalendar.of(zone).start_of(month_after(first)))
-
-
-class NewLine(NamedTuple):
-    """One of the three is what it is about."""
-
-    amount_minor: int
-    redemption_id: int | None = None
-    redemption_reversal_id: int | None = None
-    brought_forward_id: int | None = None
 
 
 def month_after(first: dt.date) -> dt.date:
@@ -127,58 +115,16 @@ async def _bill(act: ProgramAct, agreement: AgreementRow, minor: int) -> None:
     )
 
 
-# --------------------------------------------------------------------------------------------- what is on it
+async def _lines(act: ProgramAct, agreement: AgreementRow, month: Month) -> Sequence[UnbilledRow]:
+    """What is on no statement yet. A credit alone waits for something that it can be set against."""
+    key = BillKey(act.program_id, agreement.id, to_microseconds(month.until))
+    lines = await unbilled_lines(act.session, [key])
+    return lines if any(line.kind != LineKind.BROUGHT_FORWARD for line in lines) else []
 
 
-async def _lines(act: ProgramAct, agreement: AgreementRow, month: Month) -> list[NewLine]:
-    return [
-        *await _redeemed(act, agreement, month),
-        *await _reversed(act, agreement, month),
-        *await _brought_forward(act, agreement),
-    ]
-
-
-async def _redeemed(act: ProgramAct, agreement: AgreementRow, month: Month) -> list[NewLine]:
-    rows = await act.session.execute(
-        select(REDEMPTION.c.amount_minor, REDEMPTION.c.id)
-        .where(_on_account(act, agreement), REDEMPTION.c.redeemed_at < month.until)
-        .where(~_is_on_a_statement(act, "redemption_id", REDEMPTION.c.id))
-        .order_by(REDEMPTION.c.redeemed_at, REDEMPTION.c.id)
-    )
-    return [NewLine(row.amount_minor, redemption_id=row.id) for row in rows]
-
-
-async def _reversed(act: ProgramAct, agreement: AgreementRow, month: Month) -> list[NewLine]:
-    of_it = and_(REVERSAL.c.program_id == REDEMPTION.c.program_id, REVERSAL.c.redemption_id == REDEMPTION.c.id)
-    rows = await act.session.execute(
-        select(REVERSAL.c.amount_minor, REVERSAL.c.id)
-        .select_from(REDEMPTION.join(REVERSAL, of_it))
-        .where(_on_account(act, agreement), REVERSAL.c.reversed_at < month.until)
-        .where(~_is_on_a_statement(act, "redemption_reversal_id", REVERSAL.c.id))
-        .order_by(REVERSAL.c.reversed_at, REVERSAL.c.id)
-    )
-    return [NewLine(-row.amount_minor, redemption_reversal_id=row.id) for row in rows]
-
-
-async def _brought_forward(act: ProgramAct, agreement: AgreementRow) -> list[NewLine]:
-    """The credit of a statement on which more was reversed than redeemed."""
-    rows = await act.session.execute(
-        select(STATEMENT.c.total_minor, STATEMENT.c.id)
-        .where(STATEMENT.c.program_id == act.program_id, STATEMENT.c.billing_agreement_id == agreement.id)
-        .where(STATEMENT.c.total_minor < 0, ~_is_on_a_statement(act, "brought_forward_id", STATEMENT.c.id))
-    )
-    return [NewLine(row.total_minor, brought_forward_id=row.id) for row in rows]
-
-
-def _on_account(act: ProgramAct, agreement: AgreementRow) -> ColumnElement[bool]:
-    return and_(REDEMPTION.c.program_id == act.program_id, REDEMPTION.c.billing_agreement_id == agreement.id)
-
-
-def _is_on_a_statement(act: ProgramAct, column: str, key: ColumnElement[int]) -> ColumnElement[bool]:
-    return exists().where(LINE.c.program_id == act.program_id, LINE.c[column] == key)
-
-
-async def _write(act: ProgramAct, agreement: AgreementRow, month: Month, total: Money, lines: list[NewLine]) -> int:
+async def _write(
+    act: ProgramAct, agreement: AgreementRow, month: Month, total: Money, lines: Sequence[UnbilledRow]
+) -> int:
     """Nothing to pay is paid."""
     statement_id, is_due = act.keys.take(), total.amount_minor > 0
     row = {
@@ -196,6 +142,22 @@ async def _write(act: ProgramAct, agreement: AgreementRow, month: Month, total: 
     }
     await add_unique(act.session, insert(STATEMENT).values(row))
     own = {"program_id": act.program_id, "statement_id": statement_id}
-    rows = [{**own, "number": number, **line._asdict()} for number, line in enumerate(lines, 1)]
+    rows = [{**own, "number": number, **_subject(line)} for number, line in enumerate(lines, 1)]
     await act.session.execute(insert(LINE), rows)
     return statement_id
+
+
+SUBJECTS = {
+    LineKind.REDEMPTION: "redemption_id",
+    LineKind.REVERSAL: "redemption_reversal_id",
+    LineKind.BROUGHT_FORWARD: "brought_forward_id",
+}
+
+
+def _subject(line: UnbilledRow) -> dict[str, int | None]:
+    """One of the three is what a line is about."""
+    return {
+        **dict.fromkeys(SUBJECTS.values()),
+        SUBJECTS[LineKind(line.kind)]: line.id,
+        "amount_minor": line.amount_minor,
+    }

@@ -29,22 +29,30 @@ async def seen_statement(act: ProgramAct, statement_id: int) -> StatementRow:
     return row
 
 
-async def pay_once(act: ProgramAct, key: str, statement_id: int, amount: Money, reference: str) -> int:
-    """The money arrived otherwise than through a gateway: all of it, with what finds it in the bank's records."""
+async def pay_once(
+    act: ProgramAct, key: str, statement_id: int, amount: Money, reference: str, purchase_order: str | None = None
+) -> int:
+    """The money arrived otherwise than through a gateway: all of it, with what finds it in the bank's records, and the
+    organization's own purchase order, where there is one."""
     act.principal.must_run(act.program_id, DEED)
-    given = (statement_id, amount, reference)
+    given = (statement_id, amount, reference, purchase_order)
     return await once_in_program(act, key, "voucherStatementPay", given, lambda: _pay(act, *given))
 
 
-async def _pay(act: ProgramAct, statement_id: int, amount: Money, reference: str) -> int:
+async def _pay(act: ProgramAct, statement_id: int, amount: Money, reference: str, purchase_order: str | None) -> int:
     statement = await seen_statement(act, statement_id)
     found_by = must_be_reference(reference, "paymentReference")
-    if amount != statement.total:
-        said = f"The statement is of {statement.total}, and {amount} was named. Nothing was recorded."
-        raise VoucherError(VoucherErrorCode.AMOUNT_MUST_EQUAL_TOTAL, said, "amount")
-    if not await _settle(act, statement_id, (StatementState.DUE,), found_by):
-        raise VoucherError(VoucherErrorCode.WRONG_STATE, _why_not(statement), "statement")
+    ordered = None if purchase_order is None else must_be_reference(purchase_order, "purchaseOrder")
+    must_be_total(statement, amount)
+    if not await _settle(act, statement_id, (StatementState.DUE,), found_by, ordered):
+        raise VoucherError(VoucherErrorCode.WRONG_STATE, why_not_due(statement), "statement")
     return statement_id
+
+
+def must_be_total(statement: StatementRow, amount: Money) -> None:
+    if amount != statement.total:
+        said = f"The statement is of {statement.total}, and {amount} was named. Nothing was recorded or charged."
+        raise VoucherError(VoucherErrorCode.AMOUNT_MUST_EQUAL_TOTAL, said, "amount")
 
 
 async def paid_by_card(act: ProgramAct, _keys: CodeKeys | None, statement_id: int) -> bool:
@@ -63,10 +71,15 @@ async def declined(act: ProgramAct, statement_id: int, _why: str) -> bool:
 
 
 async def _settle(
-    act: ProgramAct, statement_id: int, before: tuple[StatementState, ...], reference: str | None
+    act: ProgramAct,
+    statement_id: int,
+    before: tuple[StatementState, ...],
+    reference: str | None,
+    purchase_order: str | None = None,
 ) -> bool:
     """Of many at once one finds it due; what is unpaid under the agreement gets less with it."""
-    if not await _move(act, statement_id, before, StatementState.PAID, payment_reference=reference, paid_at=act.now):
+    paid = {"payment_reference": reference, "purchase_order": purchase_order, "paid_at": act.now}
+    if not await _move(act, statement_id, before, StatementState.PAID, **paid):
         return False
     statement = await statement_of(act.session, act.program_id, statement_id)
     await act.session.execute(
@@ -98,7 +111,7 @@ async def _move(
     return moved.scalar_one_or_none() is not None
 
 
-def _why_not(statement: StatementRow) -> str:
+def why_not_due(statement: StatementRow) -> str:
     if statement.state is StatementState.PAID:
-        return f"The statement was paid on {statement.paid_at:%Y-%m-%d}. Nothing was recorded."
+        return f"The statement was paid on {statement.paid_at:%Y-%m-%d}. Nothing was recorded or charged."
     return "Whether a card was charged for it is being found out. Ask again when that is known."
