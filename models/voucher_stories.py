@@ -39,13 +39,15 @@ ORDER_DEEDS = {
     ProgramDeed.ISSUED: "{actor} issued the vouchers of the order",
     ProgramDeed.CODES_REVEALED: "{actor} looked at the codes of the order",
 }
+FEE_DEEDS = {ProgramDeed.REFUNDED: "{actor} gave back fees"}
+DEEDS = {ProgramThing.VOUCHER_ORDER: ORDER_DEEDS, ProgramThing.FEE_ORDER: FEE_DEEDS}
 
 
 def sentence(
     thing: ProgramThing, deed: ProgramDeed, actor: str, said: str | None, before: str | None, after: str | None
 ) -> str:
     """Who did what, from what to what, and in whose words; such as "Kim revoked it: she has left."."""
-    known = ORDER_DEEDS if thing is ProgramThing.VOUCHER_ORDER else VOUCHER_DEEDS
+    known = DEEDS.get(thing, VOUCHER_DEEDS)
     told = known.get(deed, f"{{actor}}: {deed.value}").replace("{actor}", actor)
     if before and after:
         told += f" ({before}; then {after})"

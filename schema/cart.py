@@ -27,6 +27,7 @@ from resolvers.loaders.carts import (
     open_carts,
     open_carts_total,
 )
+from resolvers.loaders.checkouts import CheckoutRow, last_checkouts_of_carts
 from resolvers.loaders.voucher_programs import InProgram
 from resolvers.loaders.vouchers import VoucherKey
 from schema.context import Info
@@ -40,6 +41,7 @@ from schema.scalars import described
 from schema.vouchers import Voucher, voucher_by_key
 
 if TYPE_CHECKING:
+    from schema.checkout import Checkout
     from schema.products import Product
 
 described(CartState, "Where a cart stands.")
@@ -227,6 +229,13 @@ class Cart(Node):
         async with context.reading() as connection:
             made = await explain(connection, context.principal, context.now, context.gateways, self.row)
         return [VoucherExplanation(made=one) for one in made]
+
+    @field("The last attempt to complete it; null before the first.")
+    async def checkout(self, info: Info) -> Annotated[Checkout, strawberry.lazy("schema.checkout")] | None:
+        from schema.checkout import Checkout
+
+        rows: list[CheckoutRow] = await info.context.loaders.rows(last_checkouts_of_carts).load(self.row.key)
+        return Checkout(row=rows[0]) if rows else None
 
     @field("When it was opened.")
     def opened_at(self) -> dt.datetime:

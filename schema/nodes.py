@@ -40,7 +40,8 @@ VOUCHERS = {"Voucher": 2, "VoucherOrder": 2, "Redemption": 2, "Promotion": 2}
 VOUCHERS |= {"Cohort": 2, "VoucherBulkAssignment": 2}
 VOUCHERS |= {"Program": 1, "Product": 2, "VoucherProgram": 2, "BillingAgreement": 2, "Cart": 2}
 VOUCHERS |= {"ResponsibleParty": 2}
-VOUCHERS |= {"OutboxMessage": 2}
+VOUCHERS |= {"Statement": 2}
+VOUCHERS |= {"OutboxMessage": 2, "Checkout": 2, "FeeOrder": 2}
 LENGTHS = BILLING | VOUCHERS | {"Organization": 1, "Team": 2, "Library": 2, "Learner": 2, "ActivityWindow": 6}
 
 
@@ -85,18 +86,23 @@ async def _of_billing(info: Info, kind: str, keys: list[int]) -> Node | None:
 async def _of_vouchers(info: Info, kind: str, keys: list[int]) -> Node | None:
     from schema.agreements import agreement_by_key
     from schema.cart import cart_by_key
+    from schema.checkout import checkout_by_key
     from schema.cohorts import bulk_by_key, cohort_by_key
+    from schema.fee_orders import fee_order_by_key
     from schema.outbox import message_by_key
     from schema.products import product_by_key
     from schema.programs import program_by_id
     from schema.promotions import promotion_by_key
     from schema.responsibility import responsible_party_by_key
+    from schema.statements import statement_by_key
     from schema.voucher_orders import voucher_order_by_key
     from schema.voucher_programs import voucher_program_by_key
     from schema.vouchers import redemption_by_key, voucher_by_key
 
     readers: dict[str, Callable[[], Awaitable[Node | None]]] = {
         "Cart": lambda: cart_by_key(info, CartKey(*keys)),
+        "Checkout": lambda: checkout_by_key(info, InProgram(*keys)),
+        "FeeOrder": lambda: fee_order_by_key(info, InProgram(*keys)),
         "Voucher": lambda: voucher_by_key(info, VoucherKey(*keys)),
         "Redemption": lambda: redemption_by_key(info, RedemptionKey(*keys)),
         "VoucherOrder": lambda: voucher_order_by_key(info, OrderKey(*keys)),
@@ -108,6 +114,7 @@ async def _of_vouchers(info: Info, kind: str, keys: list[int]) -> Node | None:
         "OutboxMessage": lambda: message_by_key(info, MessageKey(*keys)),
         "Promotion": lambda: promotion_by_key(info, InProgram(*keys)),
         "BillingAgreement": lambda: agreement_by_key(info, InProgram(*keys)),
+        "Statement": lambda: statement_by_key(info, InProgram(*keys)),
         "ResponsibleParty": lambda: responsible_party_by_key(info, PartyKey(*keys)),
     }
     return await readers[kind]()

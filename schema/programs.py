@@ -32,14 +32,17 @@ from schema.learners import Node
 from schema.message_states import MessageStates
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
 from schema.questions import Since, Until
+from schema.statement_states import WhichStatements
 from schema.voucher_errors import VoucherUserError, refusals
 from schema.voucher_order_states import OrderStates
 
 if TYPE_CHECKING:
     from schema.agreements import BillingAgreement
+    from schema.fee_orders import FeeOrder, FeeOrderFilter
     from schema.outbox import OutboxMessage
     from schema.products import Product
     from schema.promotions import Promotion, PromotionFilter
+    from schema.statements import Statement
     from schema.voucher_lists import VoucherEvent, VoucherFilter
     from schema.voucher_orders import VoucherOrder
     from schema.voucher_programs import VoucherProgram
@@ -157,6 +160,23 @@ class Program(Node):
 
         return await program_orders(info, self.row.id, states, (first, after, last, before))
 
+    @field("The fees that were paid in it, the last first: all for who runs the program, else your own.")
+    async def fee_orders(
+        self,
+        info: Info,
+        filter: Annotated[
+            Annotated[FeeOrderFilter, strawberry.lazy("schema.fee_orders")] | None,
+            strawberry.argument(description="Only those."),
+        ] = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[FeeOrder, strawberry.lazy("schema.fee_orders")]]:
+        from schema.fee_orders import program_fee_orders
+
+        return await program_fee_orders(info, self.row.id, given(filter), (first, after, last, before))
+
     @field("The e-mails about what happens in it, the newest first. For who runs the program.")
     async def messages(
         self,
@@ -195,6 +215,20 @@ class Program(Node):
         from schema.agreements import agreements_in_program
 
         return await agreements_in_program(info, self.row)
+
+    @field("What organizations were billed later, the latest month first: all for who runs the program, else your own.")
+    async def statements(
+        self,
+        info: Info,
+        states: WhichStatements = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Statement, strawberry.lazy("schema.statements")]]:
+        from schema.statements import program_statements
+
+        return await program_statements(info, self.row.id, states, (first, after, last, before))
 
     @field("What was done to it, oldest first. For the program's administrators, and for staff.")
     async def events(

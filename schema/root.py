@@ -24,6 +24,7 @@ from schema.billing_runs import BillingRunMutation, BillingRunQuery
 from schema.cart import CartQuery
 from schema.cart_mutations import CartMutation
 from schema.certifications import CertificationMutation
+from schema.checkout_mutations import CheckoutMutation
 from schema.cohort_mutations import CohortMutation
 from schema.context import Info
 from schema.contracts import ContractMutation
@@ -34,6 +35,7 @@ from schema.errors import RequestErrorCode
 from schema.evidence import EvidenceMutation, EvidenceQuery
 from schema.exclusions import ExclusionMutation
 from schema.execution import Schema
+from schema.fee_orders import FeeOrder, FeeOrderFilter, own_fee_orders
 from schema.fields import field, given
 from schema.history import HistoryMutation
 from schema.invariants import InvariantQuery
@@ -60,6 +62,7 @@ from schema.responsibility import ResponsibilityMutation
 from schema.roster import RosterMutation
 from schema.scalars import SCALARS, described
 from schema.snapshot_lists import SnapshotMutation, SnapshotQuery
+from schema.statement_mutations import StatementMutation
 from schema.voucher_lists import VoucherFilter, own_vouchers
 from schema.voucher_mutations import VoucherMutation
 from schema.voucher_order_mutations import VoucherOrderMutation
@@ -114,6 +117,18 @@ class Viewer:
         before: Before = strawberry.UNSET,
     ) -> Connection[Voucher]:
         return await own_vouchers(info, given(filter), (first, after, last, before))
+
+    @field("Of an individual the fees that they paid, in all programs, the last first.")
+    async def fee_orders(
+        self,
+        info: Info,
+        filter: Annotated[FeeOrderFilter | None, strawberry.argument(description="Only those.")] = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[FeeOrder]:
+        return await own_fee_orders(info, given(filter), (first, after, last, before))
 
 
 @strawberry.type(description="A code that a refusal may carry.")
@@ -217,6 +232,7 @@ class Mutation(
     ResponsibilityMutation,
     ContractMutation,
     SnapshotMutation,
+    StatementMutation,
     BillingRunMutation,
     InvoiceMutation,
     DisputeMutation,
@@ -233,6 +249,7 @@ class Mutation(
     PromotionMutation,
     CohortMutation,
     CartMutation,
+    CheckoutMutation,
     OutboxMutation,
     PaymentMutation,
 ):

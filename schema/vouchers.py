@@ -40,10 +40,12 @@ from schema.pagination import After, Before, Connection, First, Last
 from schema.scalars import described
 
 if TYPE_CHECKING:
+    from schema.fee_orders import FeeOrder
     from schema.invitations import VoucherClaimant, VoucherInvitation
     from schema.learners import Learner
     from schema.organizations import Organization
     from schema.products import Product
+    from schema.promotions import Promotion
     from schema.responsibility import ResponsibleParty
     from schema.voucher_lists import VoucherEvent
     from schema.voucher_orders import VoucherOrder
@@ -123,7 +125,7 @@ class VoucherAssignment:
         return self.row.end
 
 
-@strawberry.type(description="So much of a fee, paid by a voucher.")
+@strawberry.type(description="So much of a fee, paid by a voucher or a promotion.")
 class Redemption(Node):
     row: strawberry.Private[RedemptionRow]
 
@@ -131,9 +133,35 @@ class Redemption(Node):
     def id(self) -> strawberry.ID:
         return strawberry.ID(encode_id("Redemption", *self.row.key))
 
-    @field("The voucher that paid.")
+    @field("The voucher that paid; null of a promotion, and if it is not yours to see.")
     async def voucher(self, info: Info) -> Voucher | None:
-        return await voucher_by_key(info, self.row.voucher)
+        return await voucher_by_key(info, self.row.voucher) if self.row.voucher else None
+
+    @field("The last four characters of the code of the voucher; null of a promotion.")
+    def last_four(self) -> str | None:
+        return self.row.last_four
+
+    @field("The promotion that paid; null of a voucher, and if it is not yours to see.")
+    async def promotion(self, info: Info) -> Annotated[Promotion, strawberry.lazy("schema.promotions")] | None:
+        from schema.promotions import promotion_by_key
+
+        if self.row.promotion_id is None:
+            return None
+        return await promotion_by_key(info, InProgram(self.row.program_id, self.row.promotion_id))
+
+    @field("The code of the promotion; null of a voucher.")
+    def promotion_code(self) -> str | None:
+        return self.row.promotion_code
+
+    @field("The order that it paid; null if that is not yours to see.")
+    async def order(self, info: Info) -> Annotated[FeeOrder, strawberry.lazy("schema.fee_orders")] | None:
+        from schema.fee_orders import fee_order_by_key
+
+        return await fee_order_by_key(info, InProgram(self.row.program_id, self.row.fee_order_id))
+
+    @field("The number of the line of the order.")
+    def line_number(self) -> int:
+        return self.row.line_number
 
     @field("The assignment under which it was used; null if whoever knew the code might use it.")
     async def assignment(self, info: Info) -> VoucherAssignment | None:
@@ -306,8 +334,17 @@ async def voucher_by_key(info: Info, key: VoucherKey) -> Voucher | None:
 
 
 async def redemption_by_key(info: Info, key: RedemptionKey) -> Redemption | None:
-    """For who may see the voucher that paid; None for anybody else."""
+    """For who may see the voucher or the promotion that paid, and for whom it paid; None for anybody else."""
     rows: list[RedemptionRow] = await info.context.loaders.rows(redemptions_by_id).load(key)
-    if not rows or await voucher_by_key(info, rows[0].voucher) is None:
-        return None
-    return Redemption(row=rows[0])
+    return Redemption(row=rows[0]) if rows and await _sees(info, rows[0]) else None
+
+
+async def _sees(info: Info, row: RedemptionRow) -> bool:
+    principal = info.context.principal
+    if principal.runs(row.program_id) or principal.may_see(row.organization_id):
+        return True
+    if principal.person_id is None:
+        return False
+    if row.person_id == principal.person_id:
+        return True
+    return row.voucher is not None and row.assignment_id in (await own_assignments(info, row.voucher) or ())

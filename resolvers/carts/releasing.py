@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from models.carts import CartState, CartVoucherEnd
 from models.errors import VoucherError, VoucherErrorCode
 from models.program_events import ProgramDeed, ProgramThing
-from resolvers.carts.finding import applied_to, lines_of
+from resolvers.carts.finding import applied_to, lines_of, must_own_cart
 from resolvers.carts.holding import Settling, settle
 from resolvers.carts.sharing import Stock, stock_of
 from resolvers.carts.versions import begin_release, of_cart
@@ -54,6 +54,13 @@ async def release_overdue(act: ProgramAct, cart: CartRow, stock: Stock) -> bool:
 async def end_overdue_holds(act: ProgramAct, cart_id: int) -> bool:
     """Whether the cart was open, and held anything longer than it may, or that has expired."""
     return await _release(act, cart_id, lambda row: row.is_overdue(act.now))
+
+
+async def end_useless_holds(act: ProgramAct, cart_id: int) -> bool:
+    """Whether the cart was open, and held of anything that its person can use no more: it expired, or is not theirs."""
+    cart = await must_own_cart(act, cart_id)
+    stock = await stock_of(act, cart, [row for row in await applied_to(act, cart_id) if row.is_live])
+    return await _release(act, cart_id, lambda row: not stock.is_usable(row))
 
 
 async def _carts_with(act: ProgramAct, *conditions: ColumnElement[bool]) -> list[tuple[int, CartState]]:

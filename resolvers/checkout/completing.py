@@ -37,7 +37,6 @@ async def complete_cart(
     program_id: int,
     key: str,
     asked: Completing,
-    payment_method: str = "",
 ) -> Completed:
     """The same key and input again gives the same checkout, and charges nothing twice."""
 
@@ -49,6 +48,6 @@ async def complete_cart(
     gateway = gateways.get(checkout.gateway)
     if not checkout.by_card_minor or gateway is None:
         return Completed(checkout.id)
-    means = Means(payment_method=payment_method, pinned_to=f"cart version {checkout.cart_version}")
+    means = Means(payment_method=asked.payment_method, pinned_to=f"cart version {checkout.cart_version}")
     subject = Subject(PaysFor.CHECKOUT, checkout.id)
     return Completed(checkout.id, await charge(run, gateway, None, principal, now, program_id, subject, means))

@@ -25,7 +25,7 @@ State = CheckoutState
 async def seen_checkout(act: ProgramAct, checkout_id: int) -> CheckoutRow:
     """For the person whose it is, and for who runs the program."""
     checkout = await checkout_of(act.session, act.program_id, checkout_id, "checkout")
-    if checkout.person_id != act.principal.person_id and not act.principal.runs(act.program_id):
+    if not checkout.is_seen_by(act.principal):
         raise NotFound("checkout", "checkout")
     return checkout
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import insert
 
@@ -32,6 +32,8 @@ class Completing:
     cart_id: int
     expected_version: int
     expected_due: Money
+    # Of the card, as the gateway's own script made it; empty where its page asks for it, or nothing is left to pay.
+    payment_method: str = field(default="", repr=False)
 
 
 async def begin_once(act: ProgramAct, gateways: Gateways, key: str, asked: Completing) -> int:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from models.batches import as_keys
+from sqlalchemy import Select, and_, func, select
+
+from models.batches import as_keys, asked
 from models.checkouts import Checkout, CheckoutState
 from models.errors import NotFound
 from models.money import Money
-from resolvers.loaders.voucher_programs import InProgram, Reader, rows_by_key
+from resolvers.loaders.carts import CartKey
+from resolvers.loaders.voucher_programs import InProgram, Reader, columns_of, rows_by_key
+from resolvers.principal import Principal
 
 CHECKOUT = Checkout.__table__
 
@@ -34,12 +39,37 @@ class CheckoutRow(NamedTuple):
     @property
     def due(self) -> Money:
         """What a card is to pay."""
-        return Money(self.by_card_minor, self.currency)
+        return self.money(self.by_card_minor)
+
+    @property
+    def key(self) -> InProgram:
+        return InProgram(self.program_id, self.id)
+
+    def money(self, amount_minor: int) -> Money:
+        return Money(amount_minor, self.currency)
+
+    def is_seen_by(self, principal: Principal) -> bool:
+        """The person whose it is, and who runs the program."""
+        return principal.person_id == self.person_id or principal.runs(self.program_id)
 
 
 async def checkouts_by_key(connection: Reader, keys: Sequence[InProgram]) -> list[CheckoutRow]:
     rows = await connection.execute(rows_by_key(CHECKOUT, CheckoutRow), as_keys(keys))
     return [CheckoutRow._make(row) for row in rows]
+
+
+async def last_checkouts_of_carts(connection: Reader, keys: Sequence[CartKey]) -> list[CheckoutRow]:
+    """The last attempt to complete each cart."""
+    return [CheckoutRow._make(row) for row in await connection.execute(_last_of_carts(), as_keys(keys))]
+
+
+@lru_cache
+def _last_of_carts() -> Select[Any]:
+    keys, of_cart = asked("keys", "place", *CartKey._fields), CHECKOUT.alias("of_cart")
+    own = and_(of_cart.c.program_id == keys.c.program_id, of_cart.c.cart_id == keys.c.cart_id)
+    last = select(func.max(of_cart.c.id)).where(own).correlate(keys).scalar_subquery()
+    same = and_(CHECKOUT.c.program_id == keys.c.program_id, CHECKOUT.c.id == last)
+    return select(keys.c.place, *columns_of(CHECKOUT, CheckoutRow)).select_from(keys).join(CHECKOUT, same)
 
 
 async def checkout_of(connection: Reader, program_id: int, checkout_id: int, *field: str) -> CheckoutRow:

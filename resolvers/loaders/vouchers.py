@@ -15,6 +15,7 @@ from models.interval import FOREVER
 from models.learners import Learner
 from models.ledger import LedgerAccount, LedgerEntry, LedgerEvent
 from models.money import Money
+from models.promotions import Promotion
 from models.redemptions import FeeOrder, FeeOrderLine, Redemption
 from models.voucher_programs import VoucherFunding
 from models.vouchers import (
@@ -25,6 +26,7 @@ from models.vouchers import (
     VoucherAssignment,
     VoucherStanding,
 )
+from resolvers.loaders.voucher_programs import InProgram
 
 VOUCHER = Voucher.__table__
 ASSIGNMENT = VoucherAssignment.__table__
@@ -33,6 +35,7 @@ LEDGER = LedgerEntry.__table__
 FEE_LINE = FeeOrderLine.__table__
 FEE = FeeOrder.__table__
 LEARNER = Learner.__table__
+PROMOTION = Promotion.__table__
 
 Connected = AsyncConnection | AsyncSession
 
@@ -192,9 +195,11 @@ class RedemptionRow(NamedTuple):
     id: int
     fee_order_id: int
     line_number: int
-    voucher_id: int
+    # One of these two paid.
+    voucher_id: int | None
+    promotion_id: int | None
     organization_id: int
-    # None for a bearer.
+    # None for a bearer and a promotion.
     assignment_id: int | None
     amount_minor: int
     currency: str
@@ -205,14 +210,17 @@ class RedemptionRow(NamedTuple):
     person_id: int | None
     # So much of it was taken back.
     reversed_minor: int
+    # Of the voucher, and of the promotion.
+    last_four: str | None
+    promotion_code: str | None
 
     @property
     def key(self) -> RedemptionKey:
         return RedemptionKey(self.program_id, self.id)
 
     @property
-    def voucher(self) -> VoucherKey:
-        return VoucherKey(self.program_id, self.voucher_id)
+    def voucher(self) -> VoucherKey | None:
+        return None if self.voucher_id is None else VoucherKey(self.program_id, self.voucher_id)
 
 
 _UNDONE = LEDGER.alias("undone")
@@ -228,12 +236,27 @@ _REVERSED = (
     .correlate(REDEMPTION)
     .scalar_subquery()
 )
+_PAID = VOUCHER.alias("paid")
+_LAST_FOUR = (
+    select(_PAID.c.last_four)
+    .where(_PAID.c.program_id == REDEMPTION.c.program_id, _PAID.c.id == REDEMPTION.c.voucher_id)
+    .correlate(REDEMPTION)
+    .scalar_subquery()
+)
+_PROMOTION_CODE = (
+    select(PROMOTION.c.code)
+    .where(PROMOTION.c.program_id == REDEMPTION.c.program_id, PROMOTION.c.id == REDEMPTION.c.promotion_id)
+    .correlate(REDEMPTION)
+    .scalar_subquery()
+)
 REDEMPTION_COLUMNS = [
-    *(REDEMPTION.c[name] for name in RedemptionRow._fields[1:11]),
+    *(REDEMPTION.c[name] for name in RedemptionRow._fields[1:12]),
     FEE_LINE.c.product_id,
     FEE.c.reference,
     FEE.c.person_id,
     _REVERSED.cast(BigInteger).label("reversed_minor"),
+    _LAST_FOUR.label("last_four"),
+    _PROMOTION_CODE.label("promotion_code"),
 ]
 OF_LINE: ColumnElement[bool] = and_(
     FEE_LINE.c.program_id == REDEMPTION.c.program_id,
@@ -267,3 +290,16 @@ def _redemptions_of_vouchers() -> Select[Any]:
     same = and_(REDEMPTION.c.program_id == keys.c.program_id, REDEMPTION.c.voucher_id == keys.c.voucher_id)
     joined = select(keys.c.place, *REDEMPTION_COLUMNS).select_from(keys).join(REDEMPTION, same)
     return joined.join(FEE_LINE, OF_LINE).join(FEE, OF_FEE).order_by(REDEMPTION.c.redeemed_at, REDEMPTION.c.id)
+
+
+async def redemptions_of_fee_orders(connection: Connected, keys: Sequence[InProgram]) -> list[RedemptionRow]:
+    """What paid each order, by line and in the order in which it was written."""
+    return [RedemptionRow._make(row) for row in await connection.execute(_redemptions_of_fee_orders(), as_keys(keys))]
+
+
+@lru_cache
+def _redemptions_of_fee_orders() -> Select[Any]:
+    keys = asked("keys", "place", *InProgram._fields)
+    same = and_(REDEMPTION.c.program_id == keys.c.program_id, REDEMPTION.c.fee_order_id == keys.c.id)
+    joined = select(keys.c.place, *REDEMPTION_COLUMNS).select_from(keys).join(REDEMPTION, same)
+    return joined.join(FEE_LINE, OF_LINE).join(FEE, OF_FEE).order_by(REDEMPTION.c.line_number, REDEMPTION.c.id)

@@ -183,7 +183,8 @@ async def _redemption_cells(connection: AsyncConnection, rows: Sequence[Redempti
     programs = await _programs(connection, {row.program_id for row in rows})
     paid_for = list({InProgram(row.program_id, row.product_id) for row in rows})
     products = {(one.program_id, one.id): one.name for one in await products_by_key(connection, paid_for)}
-    vouchers = {one.key: one for one in await vouchers_by_id(connection, list({row.voucher for row in rows}))}
+    paid_by = list({row.voucher for row in rows if row.voucher})
+    purposes = {one.key: one.purpose for one in await vouchers_by_id(connection, paid_by)}
     whom = await _assignees(connection, asked.principal, [(row.program_id, row.assignment_id) for row in rows])
     return [
         (
@@ -192,8 +193,8 @@ async def _redemption_cells(connection: AsyncConnection, rows: Sequence[Redempti
             programs[row.program_id].name,
             products[row.program_id, row.product_id],
             row.reference,
-            vouchers[row.voucher].last_four,
-            vouchers[row.voucher].purpose or "",
+            row.last_four or row.promotion_code or "",
+            (row.voucher and purposes[row.voucher]) or "",
             *whom.get((row.program_id, row.assignment_id), NOBODY),
             _decimal(Money(row.amount_minor, row.currency)),
             _decimal(Money(row.reversed_minor, row.currency)),
