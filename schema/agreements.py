@@ -23,11 +23,14 @@ from schema.money import MoneyInput, ShownMoney
 from schema.nodes import OrganizationKey, organization_by_id
 from schema.pagination import After, Before, Connection, First, Last
 from schema.programs import Program, ProgramKey, acted, keyed_program, program_row
+from schema.statement_states import WhichStatements
 from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
 
 if TYPE_CHECKING:
     from schema.organizations import Organization
+    from schema.statements import Statement, StatementPreview
     from schema.voucher_lists import VoucherEvent
+    from schema.vouchers import Redemption
 
 
 @strawberry.type(description="An organization uses vouchers now and is billed later, up to a cap, in one currency.")
@@ -84,6 +87,44 @@ class BillingAgreement(Node):
     @field("When it was ended; null while it is in force.")
     def ended_at(self) -> dt.datetime | None:
         return self.row.ended_at
+
+    @field("What was redeemed under it and is on no statement yet, the first first.")
+    async def unbilled_redemptions(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Redemption, strawberry.lazy("schema.vouchers")]]:
+        from schema.statements import agreement_unbilled
+
+        return await agreement_unbilled(info, InProgram(self.row.program_id, self.row.id), (first, after, last, before))
+
+    @field("What would be on the statement of a month if it were closed now.")
+    async def next_statement(
+        self,
+        info: Info,
+        month: Annotated[dt.date, strawberry.argument(description="Any day of the month, in the program's zone.")],
+    ) -> Annotated[StatementPreview, strawberry.lazy("schema.statements")]:
+        from schema.statements import next_statement
+
+        return await next_statement(info, self, month)
+
+    @field("What was billed under it, the latest month first.")
+    async def statements(
+        self,
+        info: Info,
+        states: WhichStatements = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Statement, strawberry.lazy("schema.statements")]]:
+        from schema.statements import agreement_statements
+
+        key, page = InProgram(self.row.program_id, self.row.id), (first, after, last, before)
+        return await agreement_statements(info, key, states, page)
 
     @field("What was done to it, oldest first.")
     async def events(

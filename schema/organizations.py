@@ -23,6 +23,7 @@ from schema.pagination import After, Before, Connection, First, Last, Paging, co
 from schema.questions import ActivityCount, ActivityFilter, ActivityMoment, DateRange, KnownAt, Since, Until
 from schema.scalars import described
 from schema.scopes import ActivityScope, LibraryArgument, count_in, narrower
+from schema.statement_states import WhichStatements
 from schema.voucher_order_states import OrderStates
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from schema.responsibility import ResponsibleParty
     from schema.simulation import BillingSimulation
     from schema.snapshots import BillingPreview, BillingSnapshot
+    from schema.statements import Statement
     from schema.voucher_lists import VoucherFilter
     from schema.voucher_orders import VoucherOrder
     from schema.vouchers import Redemption, Voucher
@@ -321,6 +323,22 @@ class Organization(Node, ActivityScope):
         from schema.agreements import agreements_with
 
         return await agreements_with(info, self.organization_row)
+
+    @field("What programs billed it later, the latest month first.")
+    async def statements(
+        self,
+        info: Info,
+        states: WhichStatements = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[Statement, strawberry.lazy("schema.statements")]]:
+        from schema.statements import organization_statements
+
+        return await organization_statements(
+            info, self.organization_row.organization_id, states, (first, after, last, before)
+        )
 
     @field("For whom it may pay besides its learners, the last recorded first; one a person.")
     async def responsible_parties(
