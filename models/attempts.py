@@ -1,4 +1,5 @@
-"""Attempts to use a code, counted, so that nobody can try many: whatever aliases, lists or connections they use.
+"""Attempts to use a code, counted, so that nobody can try many: whatever aliases, lists or connections they use; and
+what is asked about somebody's address.
 
 They are counted in windows of a quarter of an hour that begin with the hour, the same for everybody, so that the
 moment to try again tells nothing about who or what was counted.
@@ -58,3 +59,32 @@ class AttemptCount(Base):
     attempts: Mapped[int] = mapped_column(Integer)
 
     __table_args__ = (CheckConstraint("attempts >= 0", name="attempts"), Index(None, "window_at"))
+
+
+class AskedBy(Enum):
+    """What is asked about an address, and whose asking is counted together."""
+
+    NETWORK = "links to sign in with, asked for from one network address"
+    MAILBOX = "links to sign in with, asked for to one mailbox"
+    ORGANIZATION = "addresses that no account has, named by one organization"
+
+
+MOST_ASKED = {
+    AskedBy.NETWORK: 20,
+    # Each is a mail, whoever asked for it.
+    AskedBy.MAILBOX: 3,
+    AskedBy.ORGANIZATION: 20,
+}
+
+
+class AskedCount(Base):
+    """What was asked in one window of time, whether or not there is such an address. It belongs to no program."""
+
+    __tablename__ = "asked_count"
+    by: Mapped[AskedBy] = mapped_column(Spelled(AskedBy, 20), primary_key=True)
+    # As of attempts.
+    subject: Mapped[str] = mapped_column(String(64), primary_key=True)
+    window_at: Mapped[Moment] = mapped_column(primary_key=True)
+    asked: Mapped[int] = mapped_column(Integer)
+
+    __table_args__ = (CheckConstraint("asked >= 0", name="asked"), Index(None, "window_at"))

@@ -16,15 +16,18 @@ from graphiql.explorer_pages import explorer_routes
 from graphiql.operations import load_operations
 from resolvers.evidence.signing import Signer
 from resolvers.gateways.gateway import Gateways
+from resolvers.outbox.letters import Mailer
 from resolvers.vouchers.codes import CodeKeys
+from server.addresses import public_address
 from server.auth import Authentication, Clock, SignedIn
 from server.claim_pages import claim_routes
 from server.database import Database
 from server.exports import export_routes
 from server.graphql import GraphQLEndpoint
 from server.logs import configure_logs
+from server.mail.wording import Wording
 from server.packs import pack_routes
-from server.pages import sign_in_routes
+from server.pages import LinkDesk, sign_in_routes
 from server.readiness import Readiness, prepare_database
 from server.requests import Surroundings
 from server.settings import ROOT, Settings
@@ -48,11 +51,12 @@ def create_app(
     signer: Signer | None = None,
     code_keys: CodeKeys | None = None,
     gateways: Gateways | None = None,
+    mailer: Mailer | None = None,
     database: Database | None = None,
 ) -> Starlette:
-    """The application; without a signer it can prove nothing, without keys of codes issue no vouchers, and without
-    gateways charge no cards. Making it connects to nothing; starting it prepares the database of the settings, unless
-    it is given one that is ready."""
+    """The application; without a signer it can prove nothing, without keys of codes issue no vouchers, without gateways
+    charge no cards, and without a mailer send nobody a link to sign in with. Making it connects to nothing; starting it
+    prepares the database of the settings, unless it is given one that is ready."""
     settings = settings or Settings.read()
     configure_logs(settings.log_level)
     lifespan = None
@@ -62,11 +66,12 @@ def create_app(
     readiness = Readiness(database)
     authentication = Authentication(database, settings, clock)
     graphql = GraphQLEndpoint(schema or _own_schema(), authentication, settings, signer, code_keys, gateways)
+    link_desk = LinkDesk(Wording(public_address(settings)).of_sign_in, mailer) if mailer else None
     operations, guard = load_operations(), [Middleware(SignedIn, authentication=authentication)]
     routes = [
         Route("/", _home),
         Route("/graphql", graphql.respond, methods=["GET", "POST"]),
-        *sign_in_routes(authentication),
+        *sign_in_routes(authentication, link_desk),
         *claim_routes(authentication, code_keys),
         *explorer_routes(operations),
         *admin_routes(graphql.execute, operations, clock, authentication.own_form, guard),

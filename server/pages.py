@@ -1,15 +1,25 @@
 """The pages that sign a browser in and out: plain forms, without any script."""
 
 import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 
+from resolvers.address_limits import AskedTooOften
+from resolvers.outbox.letters import Letter, Mailer, Taken
+from resolvers.outbox.sending import without_secret
+from resolvers.sign_in_mail import LINK_VALID, SignInLink, count_request, link_for
 from resolvers.tokens import Issued, LinkState, link_state, sign_in_with_link, sign_in_with_token, sign_out
 from server.auth import HOME, Authentication, local_path
+
+log = structlog.get_logger()
 
 TEMPLATES = Jinja2Templates(Path(__file__).parent / "templates")
 PAGE_HEADERS = {
@@ -22,27 +32,39 @@ PAGE_HEADERS = {
 DEAD_TOKEN = "This token does not work: it is unknown, expired or revoked. Was all of it copied?"  # noqa: S105
 
 
-def sign_in_routes(authentication: Authentication) -> list[Route]:
-    pages = _SignInPages(authentication)
+@dataclass(frozen=True, slots=True)
+class LinkDesk:
+    """Who writes the letters with links to sign in, and who carries them."""
+
+    writes: Callable[[SignInLink], Letter]
+    mailer: Mailer
+
+
+def sign_in_routes(authentication: Authentication, desk: LinkDesk | None) -> list[Route]:
+    """Without a desk no links are sent, and none are offered."""
+    pages = _SignInPages(authentication, desk)
     return [
         Route("/sign-in", pages.ask, methods=["GET"]),
         Route("/sign-in", pages.use_token, methods=["POST"]),
         Route("/sign-in/{code}", pages.show_link, methods=["GET"]),
         Route("/sign-in/{code}", pages.use_link, methods=["POST"]),
+        Route("/sign-in-link", pages.send_link, methods=["POST"]),
         Route("/sign-out", pages.leave, methods=["POST"]),
     ]
 
 
 class _SignInPages:
-    def __init__(self, authentication: Authentication) -> None:
+    def __init__(self, authentication: Authentication, desk: LinkDesk | None) -> None:
         self._authentication = authentication
         self._database = authentication.database
+        self._desk = desk
 
     async def ask(self, request: Request) -> Response:
         """Where a token is pasted, or where somebody who is signed in signs out."""
         caller = await self._authentication.caller(request)
         onward = local_path(request.query_params.get("next", HOME))
-        return _page(request, onward=onward, principal=caller.principal if caller else None)
+        principal = caller.principal if caller else None
+        return _page(request, onward=onward, principal=principal, sends_links=self._desk is not None)
 
     async def use_token(self, request: Request) -> Response:
         form = await self._authentication.own_form(request)
@@ -66,6 +88,32 @@ class _SignInPages:
         if session is None:
             return _page(request, 403, problem=(await self._link_state(request)).value)
         return self._enter(session, HOME)
+
+    async def send_link(self, request: Request) -> Response:
+        """The same answer whether or not there is such an account, and it comes before anybody looks."""
+        form = await self._authentication.own_form(request)
+        if self._desk is None:
+            return _page(request, 404, problem="This server sends no mail.")
+        typed, origin = form.get("email", "").strip(), request.client.host if request.client else ""
+        try:
+            await count_request(self._database.run, self._now(), origin, typed)
+        except AskedTooOften as refusal:
+            return _page(request, 429, problem=str(refusal), sends_links=True)
+        minutes = LINK_VALID // dt.timedelta(minutes=1)
+        response = _page(request, asked_for_link=typed, link_minutes=minutes)
+        response.background = BackgroundTask(self._send, self._desk, typed)
+        return response
+
+    async def _send(self, desk: LinkDesk, typed: str) -> None:
+        now = self._now()
+        link = await self._database.run(lambda step: link_for(step, now, typed))
+        if link is None:
+            return
+        letter = desk.writes(link)
+        outcome = await desk.mailer.send(letter, now)
+        if not isinstance(outcome, Taken):
+            failure = without_secret(outcome.reason, letter.secret)
+            log.warning("sign-in link not taken", outcome=type(outcome).__name__, failure=failure)
 
     async def leave(self, request: Request) -> Response:
         await self._authentication.own_form(request)

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from server.app import create_app, utc_now
 from server.code_keys import load_code_keys
 from server.gateways.chosen import chosen_gateways
+from server.mail.chosen import chosen_desk
 from server.readiness import Readiness, prepare_database
 from server.settings import Settings
 from server.signing import load_signer
@@ -61,6 +62,13 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     code_keys = load_code_keys(settings.code_keys)
     if code_keys is None:
         log.warning("vouchers.no_keys", reason="there is no key for codes: python3 -m server keys codes makes one")
-    app = create_app(settings, signer=signer, code_keys=code_keys, gateways=chosen_gateways(settings))
+    desk = chosen_desk(settings)
+    app = create_app(
+        settings,
+        signer=signer,
+        code_keys=code_keys,
+        gateways=chosen_gateways(settings),
+        mailer=desk.mailer if desk else None,
+    )
     with working(settings, signer, utc_now, STOP_SECONDS) as beside:
         Server(app, settings, beside).run(sockets=[listener])

@@ -40,6 +40,7 @@ NO_TENANT = {
     "roster_refusal": "is of an import",
     "signing_key": "signs for all",
     "account": "is a person's, in whatever organization or program",
+    "asked_count": "counts what is asked about addresses, before anybody knows whose they are",
 }
 # Keys that lead from a tenant's row to what belongs to none, and how a worker finds what is due anywhere.
 LEADS_OUT = {

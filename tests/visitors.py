@@ -13,6 +13,7 @@ import httpx
 
 from models.access import Role
 from resolvers.evidence.signing import Signer
+from resolvers.outbox.letters import Mailer
 from resolvers.principal import Principal
 from resolvers.tokens import issue_token
 from resolvers.vouchers.codes import CodeKeys
@@ -35,10 +36,13 @@ async def visiting(
     *,
     signer: Signer | None = None,
     code_keys: CodeKeys | None = None,
+    mailer: Mailer | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody who is signed in; nobody in particular for None."""
     settings = Settings.model_validate({"database_url": database.url.render_as_string(hide_password=False)})
-    app = create_app(settings, clock=lambda: TODAY, signer=signer, code_keys=code_keys, database=database)
+    app = create_app(
+        settings, clock=lambda: TODAY, signer=signer, code_keys=code_keys, mailer=mailer, database=database
+    )
     headers = {}
     if principal is not None:
         issued = await database.run(lambda session: issue_token(session, TODAY, principal))

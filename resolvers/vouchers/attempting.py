@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
 from models.access import Role
-from models.attempts import MOST, MOST_SERVING_OTHERS, WINDOW, AttemptBy, AttemptCount, window_of
+from models.attempts import MOST, MOST_SERVING_OTHERS, WINDOW, AskedCount, AttemptBy, AttemptCount, window_of
 from models.batches import counting
 from models.codes import normalized
 from models.errors import DomainError, VoucherError, VoucherErrorCode
@@ -27,7 +27,7 @@ from resolvers.database import Writing
 from resolvers.principal import Principal
 from resolvers.programs.acting import begin_act
 
-COUNT = AttemptCount.__table__
+COUNT, ASKED = AttemptCount.__table__, AskedCount.__table__
 KEPT = dt.timedelta(days=1)
 """How long counts stay after their window, for who looks into an attack."""
 # As many addresses as one subscriber has.
@@ -73,7 +73,9 @@ async def limited(
 
 async def forget_attempts(session: AsyncSession, now: dt.datetime) -> int:
     """Removes what no window counts any more."""
-    forgotten = delete(COUNT).where(COUNT.c.window_at < now - WINDOW - KEPT).returning(COUNT.c.attempts)
+    old = now - WINDOW - KEPT
+    await session.execute(delete(ASKED).where(ASKED.c.window_at < old))
+    forgotten = delete(COUNT).where(COUNT.c.window_at < old).returning(COUNT.c.attempts)
     return len((await session.execute(forgotten)).all())
 
 
@@ -90,7 +92,7 @@ def _counts(principal: Principal, program_id: int, target: str | None) -> list[C
     most = MOST_SERVING_OTHERS if serves_others else MOST
     subjects = {
         AttemptBy.ACTOR: _actor(principal),
-        AttemptBy.ADDRESS: _network(principal.origin),
+        AttemptBy.ADDRESS: network_of(principal.origin),
         # What has not the shape of a voucher's code is none, and may be a promotion's, which a crowd enters at once.
         AttemptBy.TARGET: normalized(target or ""),
     }
@@ -106,7 +108,7 @@ def _actor(principal: Principal) -> str | None:
     return f"{principal.role.name} {own}"
 
 
-def _network(origin: str) -> str:
+def network_of(origin: str) -> str:
     """The address; of version 6 the network, within which anybody takes another address at will."""
     try:
         address = ip_address(origin)

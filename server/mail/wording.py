@@ -10,12 +10,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from models.interval import UTC
 from models.outbox import MessageKind, reference_of
 from resolvers.outbox.letters import About, Facts, Letter
+from resolvers.sign_in_mail import SignInLink
+from resolvers.tokens import digest_of
 
 TEMPLATES = Path(__file__).parent.parent / "templates" / "mail"
 SUBJECTS = {
     MessageKind.VOUCHER_INVITATION: "{organization} has a voucher for you",
     MessageKind.VOUCHER_REMINDER: "A voucher from {organization} still waits for you",
 }
+SIGN_IN_SUBJECT = "Your link to sign in"
 LONGEST_NAME = 80
 
 
@@ -49,6 +52,23 @@ class Wording:
             text=self._templates.get_template("voucher.txt").render(said),
             html=self._templates.get_template("voucher.html").render(said),
             secret=facts.secret,
+        )
+
+    def of_sign_in(self, link: SignInLink) -> Letter:
+        """It is of no program, and what comes back of it is kept nowhere: who did not get it asks again."""
+        said = {
+            "subject": SIGN_IN_SUBJECT,
+            "name": one_line(link.name),
+            "link": f"{self._address}/sign-in/{link.secret}",
+            "link_until": in_words(link.until),
+        }
+        return Letter(
+            reference=f"sign-in-{digest_of(link.secret)[:16]}",
+            recipient=link.recipient,
+            subject=SIGN_IN_SUBJECT,
+            text=self._templates.get_template("sign_in.txt").render(said),
+            html=self._templates.get_template("sign_in.html").render(said),
+            secret=link.secret,
         )
 
 

@@ -19,6 +19,18 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     op.create_table(
+        "asked_count",
+        sa.Column("by", sa.String(length=20), nullable=False),
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("window_at", sa.BigInteger(), nullable=False),
+        sa.Column("asked", sa.Integer(), nullable=False),
+        sa.CheckConstraint("asked >= 0", name=op.f("ck_asked_count_asked")),
+        sa.PrimaryKeyConstraint("by", "subject", "window_at", name=op.f("pk_asked_count")),
+    )
+    with op.batch_alter_table("asked_count", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_asked_count_window_at"), ["window_at"], unique=False)
+
+    op.create_table(
         "program",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("slug", sa.String(length=100), nullable=False),
