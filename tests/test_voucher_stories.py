@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from models.access import Role
+from resolvers.gateways.gateway import Gateways
 from resolvers.principal import Principal
 from schema.context import Context
 from schema.ids import encode_id, parse_id
@@ -24,11 +25,13 @@ class Portal:
     tenant: Tenant
     board: Principal
     client: Principal
+    gateways: Gateways = field(default_factory=dict)
 
     async def ask(self, who: Principal, query: str, *, on: str = DAY, **variables: Any) -> Any:
         """What the only field of an operation answers at noon of a day, refusals included."""
         database = self.tenant.database
-        context = Context(who, instant(f"{on}T12:00Z"), database.reading, database.run, code_keys=CODE_KEYS)
+        now, gateways = instant(f"{on}T12:00Z"), self.gateways
+        context = Context(who, now, database.reading, database.run, code_keys=CODE_KEYS, gateways=gateways)
         result = await schema.execute(query, variable_values=variables, context_value=context)
         assert result.errors is None, result.errors
         assert result.data is not None
