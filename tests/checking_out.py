@@ -25,6 +25,7 @@ from tests.tellers import Teller
 from tests.vouchering import Shop, shop
 
 USD = "USD"
+CARD = "pm_card"
 
 
 @dataclass
@@ -34,10 +35,12 @@ class Counter:
     market: Shop
     buyer: Buyer
     teller: Teller = field(default_factory=Teller)
+    # Other gateways of the server, by name.
+    others: dict[str, Any] = field(default_factory=dict)
 
     @property
     def gateways(self) -> Mapping[str, Any]:
-        return {"cards": self.teller}
+        return {"cards": self.teller, **self.others}
 
     async def opens(self, *products: int) -> CartRow:
         return await self.buyer.opens(*products, gateways=self.gateways)
@@ -46,11 +49,17 @@ class Counter:
         return await self.buyer.applies(cart, code, gateways=self.gateways)
 
     async def completes(
-        self, cart: CartRow, due_minor: int | None = None, *, key: str = "k", now: dt.datetime | None = None
+        self,
+        cart: CartRow,
+        due_minor: int | None = None,
+        *,
+        key: str = "k",
+        now: dt.datetime | None = None,
+        method: str = CARD,
     ) -> CheckoutRow:
         """What became of it."""
         due = cart.total_minor - cart.by_vouchers_minor if due_minor is None else due_minor
-        asked = Completing(cart.id, cart.version, Money(due, USD))
+        asked = Completing(cart.id, cart.version, Money(due, USD), method)
         made: Completed = await complete_cart(
             self.market.database.run,
             self.gateways,

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from models.carts import CartState
-from models.checkouts import CheckoutState
+from models.checkouts import Checkout, CheckoutState
 from models.errors import VoucherError, VoucherErrorCode
 from models.ledger import LedgerAccount
 from models.money import Money
@@ -20,9 +20,10 @@ from models.vouchers import VoucherStanding
 from resolvers.checkout.deciding import cancel
 from resolvers.loaders.carts import CartRow
 from server.database import Database
+from server.gateways.known import UNCONNECTED, Unconnected
 from tests.builders import MINUTE
 from tests.carting import seen
-from tests.checking_out import USD, Counter, counter
+from tests.checking_out import CARD, USD, Counter, counter
 from tests.code_keys import CODE_KEYS
 from tests.tellers import Mood
 from tests.test_invariants import offended
@@ -126,6 +127,31 @@ async def test_one_that_expires_while_the_gateway_is_asked_pays_as_it_was_held(d
     assert checkout.state is CheckoutState.PAYMENT_UNKNOWN
     await at.reconciles(at.market.now + 10 * MINUTE)
     assert (await at.checkout(checkout.id)).state is CheckoutState.COMPLETED
+    assert await offended(database) == set()
+
+
+async def test_what_its_gateway_cannot_charge_freezes_nothing_unless_nothing_is_due(database: Database) -> None:
+    at = await counter(database)
+    (moolah,) = (one for one in UNCONNECTED if one.name == "moolah")
+    at.others = {"moolah": Unconnected(moolah)}
+    named = await at.buyer.opens(gateway="moolah", gateways=at.gateways)
+    at.market.now += MINUTE
+    bare = await at.opens()
+    for cart, method, code in (
+        (named, CARD, VoucherErrorCode.GATEWAY_NOT_CONNECTED),
+        (bare, "", VoucherErrorCode.PAYMENT_METHOD_REQUIRED),
+    ):
+        with pytest.raises(VoucherError) as refused:
+            await at.completes(cart, method=method)
+        assert refused.value.code is code
+        assert (await seen(at.market, cart)).state is CartState.OPEN
+    at.others = {}
+    with pytest.raises(VoucherError) as gone:
+        await at.completes(named)
+    assert gone.value.code is VoucherErrorCode.UNKNOWN_GATEWAY
+    assert (await at.rows(Checkout.__table__), at.teller.charged) == ([], {})
+    (voucher,) = await at.market.stock(CODE_KEYS)
+    assert (await at.completes(await at.applies(bare, voucher.code), method="")).state is CheckoutState.COMPLETED
     assert await offended(database) == set()
 
 

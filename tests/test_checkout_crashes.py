@@ -21,7 +21,7 @@ from resolvers.loaders.carts import CartRow
 from resolvers.loaders.checkouts import CHECKOUT
 from server.database import Database
 from tests.carting import seen
-from tests.checking_out import USD, Counter, counter
+from tests.checking_out import CARD, USD, Counter, counter
 from tests.code_keys import CODE_KEYS
 from tests.dying import Dying, Killed
 from tests.tellers import Mood, Teller
@@ -42,7 +42,7 @@ class LastAnswer(Teller):
 
 
 async def yes(at: Counter, cart: CartRow, run: Any, gateway: Teller) -> None:
-    asked = Completing(cart.id, cart.version, Money(DUE_MINOR, USD))
+    asked = Completing(cart.id, cart.version, Money(DUE_MINOR, USD), CARD)
     who, where = at.buyer.principal, at.market.program_id
     await complete_cart(run, {"cards": gateway}, who, at.market.now, where, f"k{cart.id}", asked)
 

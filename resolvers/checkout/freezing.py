@@ -15,6 +15,7 @@ from resolvers.carts.sharing import stock_of
 from resolvers.carts.versions import freeze
 from resolvers.carts.voucher_entry import must_take_vouchers
 from resolvers.checkout.deciding import complete
+from resolvers.gateways.choosing import must_charge
 from resolvers.gateways.gateway import Gateways
 from resolvers.loaders.carts import AppliedRow, CartLineRow, CartRow
 from resolvers.loaders.checkouts import CHECKOUT, CheckoutRow, checkout_of
@@ -53,17 +54,17 @@ async def begin(act: ProgramAct, gateways: Gateways, asked: Completing) -> int:
     await _refuse_ended(act, cart, applied)
     due = Money(cart.total_minor - cart.by_vouchers_minor, cart.currency)
     _refuse_other_due(due, asked.expected_due)
+    if due.amount_minor:
+        must_charge(gateways, cart.gateway, has_method=bool(asked.payment_method))
     checkout = await _write(act, cart, due)
-    await _pay(act, gateways, checkout, due)
+    await _pay(act, checkout, due)
     return checkout.id
 
 
-async def _pay(act: ProgramAct, gateways: Gateways, checkout: CheckoutRow, due: Money) -> None:
+async def _pay(act: ProgramAct, checkout: CheckoutRow, due: Money) -> None:
     if not due.amount_minor:
         await complete(act, checkout)
         return
-    if checkout.gateway not in gateways:
-        raise VoucherError(Code.NO_GATEWAY, Code.NO_GATEWAY.value, "cart")
     await start_payment(act, Subject(PaysFor.CHECKOUT, checkout.id), checkout.gateway, due)
 
 
