@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, select
 
 from models.batches import as_keys, asked
 from models.checkouts import Checkout, CheckoutState
@@ -67,7 +67,8 @@ async def last_checkouts_of_carts(connection: Reader, keys: Sequence[CartKey]) -
 def _last_of_carts() -> Select[Any]:
     keys, of_cart = asked("keys", "place", *CartKey._fields), CHECKOUT.alias("of_cart")
     own = and_(of_cart.c.program_id == keys.c.program_id, of_cart.c.cart_id == keys.c.cart_id)
-    last = select(func.max(of_cart.c.id)).where(own).correlate(keys).scalar_subquery()
+    latest = select(of_cart.c.id).where(own).order_by(of_cart.c.started_at.desc(), of_cart.c.id.desc()).limit(1)
+    last = latest.correlate(keys).scalar_subquery()
     same = and_(CHECKOUT.c.program_id == keys.c.program_id, CHECKOUT.c.id == last)
     return select(keys.c.place, *columns_of(CHECKOUT, CheckoutRow)).select_from(keys).join(CHECKOUT, same)
 
