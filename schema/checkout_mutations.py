@@ -10,14 +10,12 @@ from strawberry.extensions.field_extension import AsyncExtensionResolver, FieldE
 
 from models.checkouts import UNDECIDED
 from models.errors import VoucherError, VoucherErrorCode
-from models.money import Money
 from resolvers.carts.releasing import end_useless_holds
 from resolvers.checkout.completing import Completed, complete_cart
 from resolvers.checkout.deciding import cancel
 from resolvers.checkout.freezing import Completing
 from resolvers.fee_refunds.paying_back import pay_back
 from resolvers.fee_refunds.refunding import LineBack, Refunding, refund_once
-from resolvers.gateways.choosing import must_charge
 from resolvers.gateways.gateway import ActionRequired, Declined, GoTo
 from resolvers.loaders.carts import CartKey
 from resolvers.loaders.fee_orders import FeeRefundRow, fee_refunds_by_key
@@ -152,7 +150,6 @@ class CheckoutMutation:
     async def cart_complete(self, info: Info, input: Annotated[CartCompleteInput, INPUT]) -> CartCompletePayload:
         key, method = cart_key(input.cart), given(input.payment_method) or ""
         due = input.expected_due.money("expectedDue")
-        await _must_charge(info, key, due, method)
         context, asked = info.context, Completing(key.cart_id, input.expected_version, due, method)
         made = await complete_cart(
             context.write,
@@ -191,13 +188,6 @@ class CheckoutMutation:
             InProgram(key.program_id, made)
         )
         return FeeOrderRefundPayload(order=await fee_order_by_key(info, key), refund=FeeRefund(row=rows[0]))
-
-
-async def _must_charge(info: Info, key: CartKey, due: Money, method: str) -> None:
-    """Refused before the cart is frozen, if its gateway cannot charge what was given; another due is refused later."""
-    cart = await cart_by_key(info, key)
-    if cart is not None and due.amount_minor:
-        must_charge(info.context.gateways, cart.row.gateway, has_method=bool(method))
 
 
 async def _completed(info: Info, key: CartKey, made: Completed) -> CartCompletePayload:
