@@ -16,16 +16,17 @@ from models.promotions import Held
 from resolvers.carts.assigned import new_row
 from resolvers.carts.changing import OnCart, load, resettle
 from resolvers.carts.explaining import payer_of, said_of
+from resolvers.carts.finding import applied_to
 from resolvers.carts.holding import over_cap
 from resolvers.carts.offering import OfferedVoucher
-from resolvers.carts.releasing import told
+from resolvers.carts.releasing import is_overdue_elsewhere, told
 from resolvers.carts.sharing import Amounts, held_by, paid_minor, share
 from resolvers.carts.versions import begin_change
 from resolvers.carts.voucher_entry import must_take_vouchers
 from resolvers.gateways.gateway import Gateways
 from resolvers.loaders.carts import AppliedRow, CartRow
 from resolvers.programs.acting import ProgramAct, tell
-from resolvers.promotions.finding import find_promotion_by_code, not_held
+from resolvers.promotions.finding import CodeOfPromotion, find_standing_by_code, not_held
 from resolvers.promotions.moving import hold as hold_promotion
 from resolvers.vouchers.codes import CodeKeys
 from resolvers.vouchers.finding import find_by_code
@@ -83,12 +84,25 @@ async def _coming(act: ProgramAct, keys: CodeKeys, cart: CartRow, asked: Applyin
     if asked.voucher_id is not None:
         return new_row(act, cart, asked.voucher_id, AppliedBy.CHOICE, named_minor=named)
     voucher = await find_by_code(act, keys, asked.code or "")
-    promotion = await find_promotion_by_code(act, asked.code or "")
+    promotion = await find_standing_by_code(act, asked.code or "")
     if voucher is not None:
         return new_row(act, cart, voucher.voucher_id, AppliedBy.CODE, named_minor=named)
-    if promotion is None:
+    if promotion is None or promotion.held is Held.NOT_USABLE:
         raise not_usable()
-    return new_row(act, cart, None, AppliedBy.CODE, promotion_id=promotion.row.id, named_minor=named)
+    await _refuse_late(act, cart, promotion)
+    return new_row(act, cart, None, AppliedBy.CODE, promotion_id=promotion.promotion_id, named_minor=named)
+
+
+async def _refuse_late(act: ProgramAct, cart: CartRow, found: CodeOfPromotion) -> None:
+    """Of a crowd at a promotion most come too late: they are told before anything else is looked at. Whoever holds a
+    use of it is not among them, nor is anybody as long as a hold of another may be let go of."""
+    if found.held not in (Held.FULL, Held.FULL_BY_HOLDS):
+        return
+    live = [row for row in await applied_to(act, cart.id) if row.is_live]
+    if any(row.promotion_id for row in live):
+        return
+    if found.held is Held.FULL or not await is_overdue_elsewhere(act, cart, found.promotion_id):
+        raise not_held(found.held, *AT)
 
 
 def _joined(on: OnCart, coming: AppliedRow) -> tuple[OnCart, AppliedRow]:

@@ -16,6 +16,7 @@ from resolvers.carts.sharing import Stock, stock_of
 from resolvers.carts.voucher_entry import voucher_entry
 from resolvers.gateways.gateway import Gateways
 from resolvers.loaders.carts import LINE, AppliedRow, CartLineRow, CartRow
+from resolvers.loaders.promotions import PromotionRow
 from resolvers.programs.acting import ProgramAct
 
 
@@ -38,7 +39,7 @@ async def load(act: ProgramAct, gateways: Gateways, cart: CartRow, *coming: Appl
     if not voucher_entry(gateways, cart.gateway).enabled:
         return OnCart(cart, lines, known, Stock(cart.currency, act.now), wanted)
     stock = await stock_of(act, cart, wanted)
-    if is_held_elsewhere(stock, wanted) and await release_overdue(act, cart, stock):
+    if is_held_elsewhere(stock, wanted, total_of(lines)) and await release_overdue(act, cart, stock):
         stock = await stock_of(act, cart, wanted)
     return OnCart(cart, lines, known, stock, wanted)
 
@@ -53,19 +54,40 @@ async def resettle(
     stock = on.stock
     if voucher_entry(gateways, on.cart.gateway).enabled:
         stock, wanted = await with_assigned(act, on.cart, known, wanted, stock)
-        new = replace(stock, vouchers={k: v for k, v in stock.vouchers.items() if k not in on.stock.vouchers})
-        if is_held_elsewhere(new, wanted) and await release_overdue(act, on.cart, new):
+        new = _not_yet_in(on.stock, stock)
+        if is_held_elsewhere(new, wanted, total_of(on.lines)) and await release_overdue(act, on.cart, new):
             stock = await stock_of(act, on.cart, [*on.wanted, *wanted])
     until = await hold_until(act)
     asked = Settling(cart=on.cart, lines=on.lines, wanted=wanted, stock=stock, going=leaving, until=until)
     return await settle(act, asked)
 
 
-def is_held_elsewhere(stock: Stock, wanted: Sequence[AppliedRow]) -> bool:
-    """Whether another cart may hold something of what can pay here."""
+def _not_yet_in(before: Stock, now: Stock) -> Stock:
+    """What has come with vouchers that applied by themselves."""
+    vouchers = {key: voucher for key, voucher in now.vouchers.items() if key not in before.vouchers}
+    agreed = {key: agreed for key, agreed in now.agreed.items() if key not in before.agreed}
+    return replace(now, vouchers=vouchers, promotions={}, agreed=agreed)
+
+
+def is_held_elsewhere(stock: Stock, wanted: Sequence[AppliedRow], total_minor: int) -> bool:
+    """Whether another cart may hold something that is missing here."""
     own = {row.voucher_id: row.held_minor for row in wanted}
     held = any(voucher.held_minor > own.get(key, 0) for key, voucher in stock.vouchers.items())
-    return held or bool(stock.promotions) or bool(stock.agreed)
+    return held or bool(stock.agreed) or any(_is_short(one, total_minor) for one in stock.promotions.values())
+
+
+def _is_short(promotion: PromotionRow, total_minor: int) -> bool:
+    """Others hold its last uses, or so much of its budget that the cart may take less; or its person holds it on
+    another cart, up to their own limit."""
+    if promotion.most_uses_a_person is not None:
+        return True
+    most = promotion.most_uses
+    no_use_left = most is not None and promotion.uses + promotion.held_uses >= most
+    return promotion.held_uses > 0 and (no_use_left or promotion.free_minor < total_minor)
+
+
+def total_of(lines: Sequence[CartLineRow]) -> int:
+    return sum(line.amount_minor for line in lines)
 
 
 async def repriced(act: ProgramAct, cart: CartRow) -> list[CartLineRow]:

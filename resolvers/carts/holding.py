@@ -9,15 +9,17 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import and_, delete, insert, update
+from sqlalchemy import BigInteger, and_, bindparam, delete, insert, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from models.carts import CartVoucherEnd
 from models.errors import VoucherError, VoucherErrorCode
 from models.promotions import Held
 from resolvers.carts.credit import hold_credit, release_credit
 from resolvers.carts.sharing import Amounts, Stock, held_by, is_needless, paid_minor, share
-from resolvers.carts.versions import of_cart
 from resolvers.loaders.carts import ALLOCATION, APPLIED, CART, CART_COLUMNS, AppliedRow, CartLineRow, CartRow
 from resolvers.loaders.voucher_programs import program_of
 from resolvers.programs.acting import ProgramAct
@@ -186,10 +188,13 @@ def _part(act: ProgramAct, row: AppliedRow, number: int, minor: int) -> dict[str
 
 async def _sum_up(act: ProgramAct, asked: Settling, amounts: Amounts) -> CartRow:
     total = sum(line.amount_minor for line in asked.lines)
-    summed = await act.session.execute(
-        update(CART)
-        .where(of_cart(act, asked.cart.id))
-        .values(total_minor=total, by_vouchers_minor=paid_minor(amounts))
-        .returning(*CART_COLUMNS)
-    )
+    sums = {"total": total, "by_vouchers": paid_minor(amounts)}
+    summed = await act.session.execute(_summing_up(), {"program": act.program_id, "cart": asked.cart.id, **sums})
     return CartRow(0, *summed.one())
+
+
+@lru_cache
+def _summing_up() -> ReturningUpdate[Any]:
+    own = and_(CART.c.program_id == bindparam("program"), CART.c.id == bindparam("cart"))
+    total, by_vouchers = (bindparam(name, type_=BigInteger) for name in ("total", "by_vouchers"))
+    return update(CART).where(own).values(total_minor=total, by_vouchers_minor=by_vouchers).returning(*CART_COLUMNS)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, case, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, case, select
 
+from models.base import Instant
 from models.money import Money
 from models.products import ProductRule
 from models.voucher_programs import Leftovers, Transferability, VoucherFunding
@@ -15,7 +17,7 @@ from models.vouchers import VoucherStanding
 from resolvers.loaders.voucher_programs import InProgram, VoucherProgramRow, voucher_programs_by_key
 from resolvers.programs.acting import ProgramAct
 from resolvers.vouchers.finding import PROGRAM, assigned_to_person
-from resolvers.vouchers.moving import ASSIGNMENT, VOUCHER, is_usable, of_program
+from resolvers.vouchers.moving import ASSIGNMENT, VOUCHER, of_program
 
 # Of what is assigned to a person no more than this is looked at, those that expire first first.
 MOST_CANDIDATES = 50
@@ -75,12 +77,20 @@ async def offered(act: ProgramAct, voucher_ids: Collection[int], person_id: int)
 
 async def assigned_vouchers(act: ProgramAct, person_id: int, currency: str) -> dict[int, OfferedVoucher]:
     """What is assigned to the person and can be used now, soonest expiry first."""
-    theirs = _vouchers(person_id).where(of_program(act), is_usable(act.now), VOUCHER.c.currency == currency)
-    in_order = theirs.where(assigned_to_person(person_id)).order_by(VOUCHER.c.expires_at, VOUCHER.c.id)
-    return await _by_id(act, in_order.limit(MOST_CANDIDATES))
+    asked = {"program": act.program_id, "now": act.now, "currency": currency, "person": person_id}
+    return await _by_id(act, _assigned(), asked)
 
 
-def _vouchers(person_id: int) -> Select[Any]:
+@lru_cache
+def _assigned() -> Select[Any]:
+    person_id: BindParameter[int] = bindparam("person")
+    own = and_(VOUCHER.c.program_id == bindparam("program"), VOUCHER.c.currency == bindparam("currency"))
+    live = and_(VOUCHER.c.standing == VoucherStanding.LIVE, VOUCHER.c.expires_at > bindparam("now", type_=Instant))
+    theirs = _vouchers(person_id).where(own, live, assigned_to_person(person_id))
+    return theirs.order_by(VOUCHER.c.expires_at, VOUCHER.c.id).limit(MOST_CANDIDATES)
+
+
+def _vouchers(person_id: int | BindParameter[int]) -> Select[Any]:
     """Columns in the order of OfferedVoucher."""
     own = [VOUCHER.c[name] for name in OfferedVoucher._fields[1:11]]
     theirs = case((assigned_to_person(person_id), 1), else_=0)
@@ -90,8 +100,10 @@ def _vouchers(person_id: int) -> Select[Any]:
     return select(VOUCHER.c.id, *own, PROGRAM.c.leftovers, PROGRAM.c.transferability, theirs).select_from(joined)
 
 
-async def _by_id(act: ProgramAct, statement: Select[Any]) -> dict[int, OfferedVoucher]:
-    found = [OfferedVoucher(*row) for row in await act.session.execute(statement)]
+async def _by_id(
+    act: ProgramAct, statement: Select[Any], asked: Mapping[str, object] | None = None
+) -> dict[int, OfferedVoucher]:
+    found = [OfferedVoucher(*row) for row in await act.session.execute(statement, asked)]
     rows = [row._replace(is_theirs=bool(row.is_theirs)) for row in found]
     terms = await _terms(act, rows)
     return {row.voucher_id: _with_terms(row, terms[row.voucher_program_id]) for row in rows}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from functools import lru_cache, partial
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from models.base import Instant
 from models.carts import CartState, CartVoucherEnd
 from models.errors import VoucherError, VoucherErrorCode
 from models.program_events import ProgramDeed, ProgramThing
@@ -49,6 +51,20 @@ async def release_overdue(act: ProgramAct, cart: CartRow, stock: Stock) -> bool:
     for cart_id in others:
         await end_overdue_holds(act, cart_id)
     return bool(others)
+
+
+async def is_overdue_elsewhere(act: ProgramAct, cart: CartRow, promotion_id: int) -> bool:
+    """Whether another cart, which is open, holds a use of the promotion longer than it may."""
+    asked = {"program": act.program_id, "promotion": promotion_id, "cart": cart.id, "now": act.now}
+    return (await act.session.execute(_one_overdue(), asked)).first() is not None
+
+
+@lru_cache
+def _one_overdue() -> Select[Any]:
+    own = and_(APPLIED.c.program_id == bindparam("program"), APPLIED.c.promotion_id == bindparam("promotion"))
+    overdue = and_(own, LIVE, APPLIED.c.held_until <= bindparam("now", type_=Instant))
+    others = and_(CART.c.state == CartState.OPEN, CART.c.id != bindparam("cart"))
+    return select(CART.c.id).join(APPLIED, ON_CART).where(overdue, others).limit(1)
 
 
 async def end_overdue_holds(act: ProgramAct, cart_id: int) -> bool:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Update, and_, update
+from functools import lru_cache
+from typing import Any
 
+from sqlalchemy import ColumnElement, Integer, Update, and_, bindparam, update
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from models.base import Instant
 from models.carts import CartState
 from models.errors import VoucherError, VoucherErrorCode
 from resolvers.carts.finding import must_own_cart
@@ -13,9 +18,7 @@ from resolvers.programs.acting import ProgramAct
 
 async def begin_change(act: ProgramAct, cart_id: int, expected_version: int) -> CartRow:
     """The cart at its new version, its row locked; refused, and nothing changed, if it is not as it was seen."""
-    seen = and_(of_cart(act, cart_id), CART.c.version == expected_version, CART.c.state == CartState.OPEN)
-    own = CART.c.person_id == (act.principal.person_id or 0)
-    changed = await _one(act, _newer(act).where(seen, own))
+    changed = await _seen(act, _changing(), cart_id, expected_version)
     if changed is None:
         raise why_not(await must_own_cart(act, cart_id), expected_version)
     return changed
@@ -31,10 +34,7 @@ async def begin_release(act: ProgramAct, cart_id: int, *conditions: ColumnElemen
 
 async def freeze(act: ProgramAct, cart_id: int, expected_version: int) -> CartRow:
     """While its payment is under way nothing of the cart changes, and nothing that it holds is released."""
-    seen = and_(of_cart(act, cart_id), CART.c.version == expected_version, CART.c.state == CartState.OPEN)
-    own = CART.c.person_id == (act.principal.person_id or 0)
-    frozen = update(CART).where(seen, own).values(state=CartState.COMPLETING, changed_at=act.now)
-    cart = await _one(act, frozen)
+    cart = await _seen(act, _freezing(), cart_id, expected_version)
     if cart is None:
         raise why_not(await must_own_cart(act, cart_id), expected_version)
     return cart
@@ -58,6 +58,30 @@ def why_not(cart: CartRow, expected_version: int) -> VoucherError:
         return VoucherError(VoucherErrorCode.CART_CLOSED, said, "cart")
     said = f"The cart is at version {cart.version}, and version {expected_version} was seen. Nothing was changed."
     return VoucherError(VoucherErrorCode.STALE_CART, said, "expectedVersion")
+
+
+async def _seen(act: ProgramAct, changed: ReturningUpdate[Any], cart_id: int, version: int) -> CartRow | None:
+    own = {"program": act.program_id, "cart": cart_id, "person": act.principal.person_id or 0}
+    row = (await act.session.execute(changed, own | {"seen": version, "now": act.now})).one_or_none()
+    return None if row is None else CartRow(0, *row)
+
+
+@lru_cache
+def _changing() -> ReturningUpdate[Any]:
+    newer = _as_it_was_seen().values(version=CART.c.version + 1, changed_at=bindparam("now", type_=Instant))
+    return newer.returning(*CART_COLUMNS)
+
+
+@lru_cache
+def _freezing() -> ReturningUpdate[Any]:
+    frozen = _as_it_was_seen().values(state=CartState.COMPLETING, changed_at=bindparam("now", type_=Instant))
+    return frozen.returning(*CART_COLUMNS)
+
+
+def _as_it_was_seen() -> Update:
+    own = and_(CART.c.program_id == bindparam("program"), CART.c.id == bindparam("cart"))
+    seen = and_(CART.c.version == bindparam("seen", type_=Integer), CART.c.state == CartState.OPEN)
+    return update(CART).where(own, seen, CART.c.person_id == bindparam("person"))
 
 
 def _newer(act: ProgramAct) -> Update:

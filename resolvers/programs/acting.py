@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Insert, insert, select
+from sqlalchemy import Insert, Select, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +20,8 @@ from models.work import ProgramKey
 from resolvers.database import Outrun
 from resolvers.idempotency import digest_of, refuse_odd_key, refuse_other_input
 from resolvers.principal import Principal
+
+TOLD = insert(ProgramEvent.__table__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,16 @@ class Told:
 
 
 async def begin_act(session: AsyncSession, principal: Principal, now: dt.datetime, program_id: int) -> ProgramAct:
-    known = await session.execute(select(Program.id).where(Program.id == program_id))
+    known = await session.execute(_program(), {"program": program_id})
     if known.scalar_one_or_none() is None:
         raise NotFound("program")
     return ProgramAct(session, program_id, principal, now, Keys.scattered(now))
+
+
+@lru_cache
+def _program() -> Select[Any]:
+    own = Program.__table__.c.id
+    return select(own).where(own == bindparam("program"))
 
 
 async def tell(act: ProgramAct, *deeds: Told) -> None:
@@ -60,7 +70,7 @@ async def tell_all(act: ProgramAct, deeds: Sequence[Told]) -> None:
     if deeds:
         first = act.keys.take(len(deeds))
         rows = [_row(act, first + place, deed) for place, deed in enumerate(deeds)]
-        await act.session.execute(insert(ProgramEvent.__table__), rows)
+        await act.session.execute(TOLD, rows)
 
 
 def _row(act: ProgramAct, key: int, deed: Told) -> dict[str, object]:
@@ -89,13 +99,8 @@ async def once_in_program(
     """
     refuse_odd_key(key)
     actor_id, digest = actor_of(act), digest_of(given)
-    before = (
-        await act.session.execute(
-            select(ProgramKey.mutation, ProgramKey.input_digest, ProgramKey.made_id).where(
-                ProgramKey.program_id == act.program_id, ProgramKey.actor_id == actor_id, ProgramKey.key == key
-            )
-        )
-    ).one_or_none()
+    asked = {"program": act.program_id, "actor": actor_id, "asked_key": key}
+    before = (await act.session.execute(_before(), asked)).one_or_none()
     if before is not None:
         refuse_other_input(before.mutation, before.input_digest, mutation, digest)
         replayed: int = before.made_id
@@ -103,15 +108,26 @@ async def once_in_program(
     made = await step()
     row = {"program_id": act.program_id, "actor_id": actor_id, "key": key, "mutation": mutation}
     about = {"input_digest": digest, "made_id": made, "recorded_at": act.now}
-    await add_unique(act.session, insert(ProgramKey.__table__).values(row | about))
+    await add_unique(act.session, insert(ProgramKey.__table__), row | about)
     return made
 
 
-async def add_unique(session: AsyncSession, added: Insert) -> None:
+@lru_cache
+def _before() -> Select[Any]:
+    own = ProgramKey.__table__.c
+    same = (
+        own.program_id == bindparam("program"),
+        own.actor_id == bindparam("actor"),
+        own.key == bindparam("asked_key"),
+    )
+    return select(own.mutation, own.input_digest, own.made_id).where(*same)
+
+
+async def add_unique(session: AsyncSession, added: Insert, row: Mapping[str, object] | None = None) -> None:
     """Adds a row that only one may add, as its name, code or key is taken then. PostgreSQL may tell the second of two
     at once by the broken constraint; run again, it finds what the first has added."""
     try:
-        await session.execute(added)
+        await session.execute(added, row)
     except IntegrityError as problem:
         raise Outrun from problem
 

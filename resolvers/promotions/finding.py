@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 
 from models.errors import NotFound, VoucherError, VoucherErrorCode
 from models.promotions import Held, Promotion, PromotionState
 from resolvers.loaders.promotions import PromotionRow, promotion_of
 from resolvers.programs.acting import ProgramAct
+from resolvers.promotions.moving import standing
 
 PROMOTION = Promotion.__table__
 REFUSALS = {
@@ -51,6 +53,29 @@ async def find_promotion_by_code(act: ProgramAct, code: str) -> FoundPromotion |
     if promotion_id is None:
         return None
     return FoundPromotion(await promotion_of(act.session, act.program_id, promotion_id), act.now)
+
+
+class CodeOfPromotion(NamedTuple):
+    """Whose code somebody typed, and whether a use of it may be held."""
+
+    promotion_id: int
+    held: Held
+
+
+async def find_standing_by_code(act: ProgramAct, code: str) -> CodeOfPromotion | None:
+    """The same in one statement, for a crowd that comes too late."""
+    row = (
+        await act.session.execute(
+            _by_code(), {"program": act.program_id, "code": normalized_code(code), "amount": 0, "now": act.now}
+        )
+    ).one_or_none()
+    return None if row is None else CodeOfPromotion(row.id, Held[row.held])
+
+
+@lru_cache
+def _by_code() -> Select[Any]:
+    own = (PROMOTION.c.program_id == bindparam("program"), PROMOTION.c.code == bindparam("code"))
+    return select(PROMOTION.c.id, standing().label("held")).where(*own)
 
 
 async def seen_promotion(act: ProgramAct, promotion_id: int) -> PromotionRow:

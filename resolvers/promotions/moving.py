@@ -9,9 +9,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, update
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, case, func, or_, select, update
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
+from models.base import Instant
 from models.batches import counting
 from models.promotions import Held, Promotion, PromotionPerson
 from resolvers.programs.acting import ProgramAct
@@ -26,18 +27,9 @@ async def hold(act: ProgramAct, promotion_id: int, person_id: int, amount_minor:
 
     A promotion of which nothing is left gives nothing, so of no amount it says that it is full.
     """
-    # A crowd that comes too late only reads; the conditions of the updates are what guards.
-    refused = await _why_not(act, promotion_id, amount_minor)
-    if refused is not Held.HELD:
-        return refused
     if not await _count_held(act, promotion_id, person_id):
         return Held.PERSON_LIMIT
-    held = await act.session.execute(
-        update(PROMOTION)
-        .where(_own(act, promotion_id), _is_usable(act), _has_use_left(), _leaves(max(amount_minor, 1)))
-        .values(held_uses=PROMOTION.c.held_uses + 1, held_minor=PROMOTION.c.held_minor + amount_minor)
-        .returning(PROMOTION.c.id)
-    )
+    held = await act.session.execute(_holding(), _asked(act, promotion_id, amount_minor))
     if held.scalar_one_or_none() is not None:
         return Held.HELD
     await _uncount_held(act, promotion_id, person_id)
@@ -62,26 +54,11 @@ async def capture(act: ProgramAct, promotion_id: int, person_id: int, amount_min
 
     What was held while the promotion could be used pays, even if it was stopped or ended since.
     """
-    person = await act.session.execute(
-        update(PERSON)
-        .where(_of_person(act, promotion_id, person_id), PERSON.c.held_uses > 0)
-        .values(uses=PERSON.c.uses + 1, held_uses=PERSON.c.held_uses - 1)
-        .returning(PERSON.c.person_id)
-    )
+    asked = _asked(act, promotion_id, amount_minor)
+    person = await act.session.execute(_capturing_of_person(), asked | {"person": person_id})
     if person.scalar_one_or_none() is None:
         return False
-    taken = await act.session.execute(
-        update(PROMOTION)
-        .where(_own(act, promotion_id), PROMOTION.c.held_uses > 0, PROMOTION.c.held_minor >= amount_minor)
-        .values(
-            uses=PROMOTION.c.uses + 1,
-            held_uses=PROMOTION.c.held_uses - 1,
-            held_minor=PROMOTION.c.held_minor - amount_minor,
-            remaining_minor=PROMOTION.c.remaining_minor - amount_minor,
-            captured_minor=PROMOTION.c.captured_minor + amount_minor,
-        )
-        .returning(PROMOTION.c.id)
-    )
+    taken = await act.session.execute(_capturing(), asked)
     if taken.scalar_one_or_none() is None:
         raise NotHeld(promotion_id)
     return True
@@ -161,6 +138,48 @@ async def _give_use_back(act: ProgramAct, promotion_id: int, person_id: int) -> 
         raise NotHeld(promotion_id)
 
 
+# --------------------------------------------------------------------------- what a crowd runs, each built once
+
+AMOUNT = bindparam("amount", type_=BigInteger)
+NOW = bindparam("now", type_=Instant)
+OWN = and_(PROMOTION.c.program_id == bindparam("program"), PROMOTION.c.id == bindparam("promotion"))
+
+
+def _asked(act: ProgramAct, promotion_id: int, amount_minor: int) -> dict[str, object]:
+    return {"program": act.program_id, "promotion": promotion_id, "amount": amount_minor, "now": act.now}
+
+
+@lru_cache
+def _holding() -> ReturningUpdate[Any]:
+    held = update(PROMOTION).where(OWN, _is_usable(), _has_use_left(), _leaves(_more_than_nothing()))
+    more = held.values(held_uses=PROMOTION.c.held_uses + 1, held_minor=PROMOTION.c.held_minor + AMOUNT)
+    return more.returning(PROMOTION.c.id)
+
+
+@lru_cache
+def _capturing_of_person() -> ReturningUpdate[Any]:
+    own = and_(
+        PERSON.c.program_id == bindparam("program"),
+        PERSON.c.promotion_id == bindparam("promotion"),
+        PERSON.c.person_id == bindparam("person"),
+    )
+    used = update(PERSON).where(own, PERSON.c.held_uses > 0)
+    return used.values(uses=PERSON.c.uses + 1, held_uses=PERSON.c.held_uses - 1).returning(PERSON.c.person_id)
+
+
+@lru_cache
+def _capturing() -> ReturningUpdate[Any]:
+    taken = update(PROMOTION).where(OWN, PROMOTION.c.held_uses > 0, PROMOTION.c.held_minor >= AMOUNT)
+    moved = taken.values(
+        uses=PROMOTION.c.uses + 1,
+        held_uses=PROMOTION.c.held_uses - 1,
+        held_minor=PROMOTION.c.held_minor - AMOUNT,
+        remaining_minor=PROMOTION.c.remaining_minor - AMOUNT,
+        captured_minor=PROMOTION.c.captured_minor + AMOUNT,
+    )
+    return moved.returning(PROMOTION.c.id)
+
+
 # ----------------------------------------------------------------------------------------------- conditions
 
 
@@ -174,12 +193,12 @@ def _of_person(act: ProgramAct, promotion_id: int, person_id: int) -> ColumnElem
     )
 
 
-def _is_usable(act: ProgramAct) -> ColumnElement[bool]:
+def _is_usable() -> ColumnElement[bool]:
     return and_(
         PROMOTION.c.funded_at.is_not(None),
         PROMOTION.c.stopped_at.is_(None),
-        PROMOTION.c.usable_from <= act.now,
-        PROMOTION.c.usable_until > act.now,
+        PROMOTION.c.usable_from <= NOW,
+        PROMOTION.c.usable_until > NOW,
     )
 
 
@@ -188,25 +207,35 @@ def _has_use_left() -> ColumnElement[bool]:
     return or_(PROMOTION.c.most_uses.is_(None), uses < PROMOTION.c.most_uses)
 
 
-def _leaves(amount_minor: int) -> ColumnElement[bool]:
+def _leaves(amount: ColumnElement[int]) -> ColumnElement[bool]:
     """So much of the budget is left that nobody holds."""
-    return PROMOTION.c.remaining_minor - PROMOTION.c.held_minor >= amount_minor
+    return PROMOTION.c.remaining_minor - PROMOTION.c.held_minor >= amount
+
+
+def _more_than_nothing() -> ColumnElement[int]:
+    return case((AMOUNT > 0, AMOUNT), else_=1)
 
 
 async def _why_not(act: ProgramAct, promotion_id: int, amount_minor: int) -> Held:
     """HELD if nothing of the promotion itself is in the way."""
-    needed = max(amount_minor, 1)
-    used_up = or_(PROMOTION.c.remaining_minor < needed, PROMOTION.c.uses >= PROMOTION.c.most_uses)
-    by_holds = or_(~_leaves(needed), ~_has_use_left())
-    found = await act.session.execute(
-        select(
-            case(
-                (~_is_usable(act), Held.NOT_USABLE.name),
-                (used_up, Held.FULL.name),
-                (by_holds, Held.FULL_BY_HOLDS.name),
-                else_=Held.HELD.name,
-            )
-        ).where(_own(act, promotion_id))
-    )
+    found = await act.session.execute(_standing(), _asked(act, promotion_id, amount_minor))
     name = found.scalar_one_or_none()
     return Held[name] if name else Held.NOT_USABLE
+
+
+@lru_cache
+def _standing() -> Select[Any]:
+    return select(standing()).where(OWN)
+
+
+def standing() -> ColumnElement[str]:
+    """The name of what is in the way of holding `amount` at `now`, both of which the caller gives."""
+    needed = _more_than_nothing()
+    used_up = or_(PROMOTION.c.remaining_minor < needed, PROMOTION.c.uses >= PROMOTION.c.most_uses)
+    by_holds = or_(~_leaves(needed), ~_has_use_left())
+    return case(
+        (~_is_usable(), Held.NOT_USABLE.name),
+        (used_up, Held.FULL.name),
+        (by_holds, Held.FULL_BY_HOLDS.name),
+        else_=Held.HELD.name,
+    )

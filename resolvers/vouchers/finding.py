@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select
 
 from models.codes import normalized
 from models.errors import NotFound, VoucherError, VoucherErrorCode
@@ -23,7 +24,7 @@ LONGEST_PURPOSE = 200
 LONGEST_REFERENCE = 100
 
 
-def assigned_to_person(person_id: int) -> ColumnElement[bool]:
+def assigned_to_person(person_id: int | BindParameter[int]) -> ColumnElement[bool]:
     """Of a voucher joined with the assignment in force: whether it is this person's to use, as whatever they are named
     in it. Who is only invited, or awaits approval, has nothing of it yet."""
     learner = exists().where(
@@ -91,10 +92,17 @@ async def find(act: ProgramAct, voucher_id: int) -> FoundVoucher | None:
 async def find_by_code(act: ProgramAct, keys: CodeKeys, typed: str) -> FoundVoucher | None:
     """Whose live code somebody meant. What is no code at all is looked for in the same statement, and not found."""
     digests = keys.digests(act.program_id, normalized(typed) or "")
+    row = (await act.session.execute(_by_code(), {"program": act.program_id, "digests": list(digests)})).one_or_none()
+    return None if row is None else FoundVoucher(*row)
+
+
+@lru_cache
+def _by_code() -> Select[Any]:
+    program_id: BindParameter[int] = bindparam("program")
     live = select(CODE.c.voucher_id).where(
-        CODE.c.program_id == act.program_id, CODE.c.digest.in_(digests), CODE.c.ended_at.is_(None)
+        CODE.c.program_id == program_id, CODE.c.digest.in_(bindparam("digests", expanding=True))
     )
-    return await _one(act, _found().where(of_program(act), VOUCHER.c.id.in_(live)))
+    return _found().where(VOUCHER.c.program_id == program_id, VOUCHER.c.id.in_(live.where(CODE.c.ended_at.is_(None))))
 
 
 async def must_find(act: ProgramAct, voucher_id: int, *field: str) -> FoundVoucher:
