@@ -29,8 +29,10 @@ from server.mail.wording import Wording
 from server.packs import pack_routes
 from server.pages import LinkDesk, sign_in_routes
 from server.readiness import Readiness, prepare_database
+from server.receipts import receipt_routes
 from server.requests import Surroundings
 from server.settings import ROOT, Settings
+from server.statement_exports import statement_export_routes
 from server.voucher_codes import voucher_code_routes
 from server.voucher_exports import voucher_export_routes
 from server.webhooks import webhook_routes
@@ -77,8 +79,10 @@ def create_app(
         *admin_routes(graphql.execute, operations, clock, authentication.own_form, guard),
         *export_routes(database, clock, guard),
         *pack_routes(database, guard),
+        *receipt_routes(database, guard),
         *voucher_code_routes(database, code_keys, clock, guard),
         *voucher_export_routes(database, clock, guard),
+        *statement_export_routes(database, guard),
         *webhook_routes(database, gateways or {}, code_keys, clock),
         *_health_routes(readiness),
         Route("/assets/countersign.css", _style),

@@ -93,7 +93,7 @@ async def vouchers_csv(reading: Reading, asked: Asked, chosen: Chosen) -> AsyncI
     async def cells(connection: AsyncConnection, rows: Sequence[VoucherRow]) -> Cells:
         return await _voucher_cells(connection, rows, asked)
 
-    async for text in _file(reading, asked, "vouchers", VOUCHER_HEADER, total, page, cells):
+    async for text in file_of(reading, _about(asked, "vouchers"), VOUCHER_HEADER, total, page, cells):
         yield text
 
 
@@ -108,14 +108,17 @@ async def redemptions_csv(reading: Reading, asked: Asked, between: Between) -> A
     async def cells(connection: AsyncConnection, rows: Sequence[RedemptionRow]) -> Cells:
         return await _redemption_cells(connection, rows, asked)
 
-    async for text in _file(reading, asked, "redemptions", REDEMPTION_HEADER, total, page, cells):
+    async for text in file_of(reading, _about(asked, "redemptions"), REDEMPTION_HEADER, total, page, cells):
         yield text
 
 
-async def _file(
+def _about(asked: Asked, what: str) -> Cells:
+    return [("What", what), ("Of", asked.whose), ("Which", asked.words), ("As of", words.instant(asked.now))]
+
+
+async def file_of(
     reading: Reading,
-    asked: Asked,
-    what: str,
+    about: Cells,
     header: Sequence[str],
     total: Callable[[AsyncConnection], Awaitable[int]],
     page: Callable[[AsyncConnection, Row | None], Awaitable[list[Row]]],
@@ -123,7 +126,6 @@ async def _file(
 ) -> AsyncIterator[str]:
     async with reading() as connection:
         expected = await total(connection)
-    about = [("What", what), ("Of", asked.whose), ("Which", asked.words), ("As of", words.instant(asked.now))]
     yield BYTE_ORDER_MARK + as_csv([*about, ("Rows", str(expected)), header])
     written, last = 0, None
     try:
@@ -155,7 +157,7 @@ async def _voucher_cells(connection: AsyncConnection, rows: Sequence[VoucherRow]
     terms = {(one.program_id, one.id): one.name for one in await voucher_programs_by_key(connection, sold_as)}
     came_with = list({OrderKey(row.program_id, row.voucher_order_id) for row in rows})
     orders = {one.key: one.number for one in await orders_by_key(connection, came_with)}
-    whom = await _assignees(connection, asked.principal, [(row.program_id, row.assignment_id) for row in rows])
+    whom = await assignees(connection, asked.principal, [(row.program_id, row.assignment_id) for row in rows])
     return [
         (
             organizations[row.organization_id],
@@ -168,7 +170,7 @@ async def _voucher_cells(connection: AsyncConnection, rows: Sequence[VoucherRow]
             *whom.get((row.program_id, row.assignment_id), NOBODY),
             "yes" if row.flagged_at else "",
             *map(
-                _decimal, (row.money(row.face_value_minor), row.money(row.remaining_minor), row.money(row.held_minor))
+                decimal_of, (row.money(row.face_value_minor), row.money(row.remaining_minor), row.money(row.held_minor))
             ),
             row.currency,
             words.instant(row.issued_at),
@@ -185,7 +187,7 @@ async def _redemption_cells(connection: AsyncConnection, rows: Sequence[Redempti
     products = {(one.program_id, one.id): one.name for one in await products_by_key(connection, paid_for)}
     paid_by = list({row.voucher for row in rows if row.voucher})
     purposes = {one.key: one.purpose for one in await vouchers_by_id(connection, paid_by)}
-    whom = await _assignees(connection, asked.principal, [(row.program_id, row.assignment_id) for row in rows])
+    whom = await assignees(connection, asked.principal, [(row.program_id, row.assignment_id) for row in rows])
     return [
         (
             words.instant(row.redeemed_at),
@@ -196,8 +198,8 @@ async def _redemption_cells(connection: AsyncConnection, rows: Sequence[Redempti
             row.last_four or row.promotion_code or "",
             (row.voucher and purposes[row.voucher]) or "",
             *whom.get((row.program_id, row.assignment_id), NOBODY),
-            _decimal(Money(row.amount_minor, row.currency)),
-            _decimal(Money(row.reversed_minor, row.currency)),
+            decimal_of(Money(row.amount_minor, row.currency)),
+            decimal_of(Money(row.reversed_minor, row.currency)),
             row.currency,
         )
         for row in rows
@@ -212,7 +214,7 @@ async def _programs(connection: AsyncConnection, ids: set[int]) -> dict[int, Pro
     return {row.id: row for row in await programs_by_id(connection, list(ids))}
 
 
-async def _assignees(
+async def assignees(
     connection: AsyncConnection, principal: Principal, keys: Sequence[tuple[int, int | None]]
 ) -> dict[tuple[int, int | None], tuple[str, str, str]]:
     """Of each assignment the name, external id and address of whom it is to, for who may see these people."""
@@ -232,7 +234,7 @@ def _assignee(one: AssignmentRow, learners: dict[LearnerKey, tuple[str, str, str
     return learners.get(LearnerKey(one.organization_id, one.learner_id), NOBODY)
 
 
-def _decimal(money: Money) -> str:
+def decimal_of(money: Money) -> str:
     return f"{money.amount}"
 
 
