@@ -17,11 +17,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
-Section = Literal["setup", "run", "test", "node"]
+Section = Literal["setup", "run", "demo", "test", "node"]
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 SECTIONS: tuple[Section, ...] = get_args(Section)
+NEEDING_DEMO_TOOLS = {"demo", "test", "postgres", "lock"}
 NEEDING_TEST_TOOLS = {"test", "postgres", "lock"}
 NEEDING_EXPLORER = {"demo", "serve", "test"}
 OLDEST_NODE = 20
@@ -62,6 +63,8 @@ def main() -> None:
 def sections_for(arguments: list[str]) -> list[Section]:
     """The sections of the lock that this command needs; Node only where the explorer is built and the PATH has none."""
     sections: list[Section] = ["setup", "run"]
+    if _needs(arguments, NEEDING_DEMO_TOOLS):
+        sections.append("demo")
     if _needs(arguments, NEEDING_TEST_TOOLS):
         sections.append("test")
     if _needs(arguments, NEEDING_EXPLORER) and not has_node():

@@ -1,30 +1,22 @@
-"""A local Stripe server: localstripe, in a process of its own, since its licence is not ours. It keeps nothing."""
+"""The local Stripe server of the demo, what a card's owner does there, and a line that answers get lost on."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import httpx
 
-STARTING = """
-import sys
-from aiohttp import web
-import localstripe.server as local
-local.store.dump_to_disk = lambda: None
-web.run_app(local.app, host="127.0.0.1", port=int(sys.argv[1]), access_log=None, print=None)
-"""
-SECRET_KEY = "sk_test_countersign"
+from server.demo.local_stripe import SECRET_KEY, charging_nobody
+from server.demo.ports import free_port
+
+__all__ = ["SECRET_KEY", "free_port"]
+
 GOOD_CARD = "4242424242424242"
 DECLINED_CARD = "4000000000000341"
 CONFIRMED_CARD = "4000002500003155"
-PATIENCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -64,30 +56,8 @@ class LocalStripe:
 
 @contextmanager
 def running_stripe() -> Iterator[LocalStripe]:
-    port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", STARTING, str(port)])
-    try:
-        _wait_for(process, port)
-        yield LocalStripe(f"http://127.0.0.1:{port}")
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < until and process.poll() is None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.05)
-    raise RuntimeError("the local Stripe server did not start")
+    with charging_nobody() as url:
+        yield LocalStripe(url)
 
 
 class Swallowing:

@@ -69,9 +69,9 @@ def test_every_locked_package_has_a_hash() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sections"),
     [
-        (["demo"], ["setup", "run", "node"]),
-        (["test", "--", "-k", "one"], ["setup", "run", "test", "node"]),
-        (["postgres"], ["setup", "run", "test"]),
+        (["demo"], ["setup", "run", "demo", "node"]),
+        (["test", "--", "-k", "one"], ["setup", "run", "demo", "test", "node"]),
+        (["postgres"], ["setup", "run", "demo", "test"]),
         (["settings"], ["setup", "run"]),
         (["test", "--help"], ["setup", "run"]),
         ([], ["setup", "run"]),

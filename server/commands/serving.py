@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 
 from server.addresses import address, public_address
+from server.demo.local_stripe import SECRET_KEY as DEMO_STRIPE_KEY
+from server.demo.local_stripe import charging_nobody
 from server.demo.mailbox import SENDER as DEMO_SENDER
 from server.demo.mailbox import receiving
 from server.demo.preparing import prepare_demo, welcome
@@ -32,7 +34,7 @@ def demo(port: Port = None, host: Host = None) -> None:
     """Prepare the demo data and serve it: the quickest way to see Countersign answer.
 
     The data is made from a fixed seed into a local SQLite file, once; nothing else is needed. Mail goes nowhere: a
-    mail server of its own keeps it as files.
+    mail server of its own keeps it as files. Nor is any card charged: a local Stripe server takes test cards.
 
     Example: python3 -m server demo --port 8080
     """
@@ -41,8 +43,9 @@ def demo(port: Port = None, host: Host = None) -> None:
     # The port first, so that nobody waits for data that then cannot be served.
     listening(settings.host, settings.port).close()
     secrets = prepare_demo(settings, console)
-    with receiving(DEMO_MAIL, console) as mail_server:
+    with receiving(DEMO_MAIL, console) as mail_server, charging_nobody() as stripe_server:
         os.environ[variable("smtp_url")], os.environ[variable("mail_from")] = mail_server, DEMO_SENDER
+        os.environ[variable("stripe_url")], os.environ[variable("stripe_secret_key")] = stripe_server, DEMO_STRIPE_KEY
         for line in welcome(public_address(settings), DEMO_MAIL, secrets):
             console.print(line, soft_wrap=True)
         serve_until_stopped(chosen(host, port))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -14,7 +13,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from rich.console import Console
 
-HOST = "127.0.0.1"
+from server.demo.ports import HOST, free_port
+
 SENDER = "Board of Appraisers <vouchers@board.example>"
 OWNER_ONLY_FOLDER = 0o700
 
@@ -48,18 +48,10 @@ class Mailbox:
 @contextmanager
 def receiving(folder: Path, console: Console) -> Iterator[str]:
     """The URL of a mail server that keeps what it gets in the folder."""
-    port = _free_port()
+    port = free_port()
     controller = Controller(Mailbox(folder, console), hostname=HOST, port=port)
     controller.start()
     try:
         yield f"smtp://{HOST}:{port}"
     finally:
         controller.stop()
-
-
-def _free_port() -> int:
-    """The controller calls at the port that it was given, so that none may be left to the system."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -23,9 +23,11 @@ from resolvers.tokens import issue_sign_in_link
 from resolvers.vouchers.codes import CodeKeys, must_have
 from server.code_keys import load_code_keys, make_code_key
 from server.database import Database, migrate
+from server.demo.local_stripe import DECLINED_METHOD, PAYING_METHOD
 from server.demo.recording import record_client
+from server.demo.sponsoring import invite_applicant, record_program
 from server.demo.stories import clients
-from server.demo.vouchers import PROGRAM, record_vouchers
+from server.demo.vouchers import PROGRAM
 from server.settings import Settings
 from server.signing import load_signer, make_key, passphrase_of
 
@@ -74,7 +76,8 @@ async def _make(url: str, signer: Signer, code_keys: CodeKeys, console: Console)
         for client in recorded:
             console.print(f"Recording {client.name}: {len(client.stories)} learners, day by day …")
             await database.run(partial(record_client, client=client, signer=signer))
-        await database.run(partial(record_vouchers, client=recorded[0], keys=code_keys))
+        await database.run(partial(record_program, client=recorded[0], keys=code_keys))
+        await database.run(partial(invite_applicant, keys=code_keys, now=dt.datetime.now(dt.UTC)))
 
     await _with_database(url, record)
 
@@ -116,6 +119,8 @@ def welcome(address: str, mail: Path, secrets: dict[str, str]) -> list[str]:
         "",
         f"Then: pages at {address}admin, the explorer at {address}explorer, GraphQL at {address}graphql",
         f"A dispute to settle: {address}admin/billing?date=2017-09-01",
-        f"Mail is delivered to nobody: each is kept as a page in {mail}",
+        f"A cohort to give vouchers to: {address}admin/organizations/xtra-lease/cohorts",
+        f"Mail is delivered to nobody: each is kept as a page in {mail}; one invites a new hire to a voucher",
+        f"Cards are charged by a local Stripe server: paymentMethod {PAYING_METHOD} pays, {DECLINED_METHOD} does not",
         "",
     ]
