@@ -10,8 +10,8 @@ import pytest
 
 from server.database import Database, migrate
 from server.demo.recording import record_client
+from server.demo.sponsoring import record_program
 from server.demo.stories import clients
-from server.demo.vouchers import record_vouchers
 from tests.code_keys import CODE_KEYS
 from tests.opening import copied, opened
 
@@ -25,7 +25,7 @@ async def demo_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recorded = clients()
     for client in recorded:
         await database.run(partial(record_client, client=client))
-    await database.run(partial(record_vouchers, client=recorded[0], keys=CODE_KEYS))
+    await database.run(partial(record_program, client=recorded[0], keys=CODE_KEYS))
     await database.close()
     return path
 

@@ -147,9 +147,11 @@ async def test_the_operations_about_vouchers_run_with_the_ids_that_others_show(d
     left = [node for node in held["nodes"] if node["flaggedAt"]]
     assert [node["assignment"]["learner"]["activeNow"] for node in left] == [False]
     owed = (await run(demo, OPERATIONS["VoucherLiability"], program=program["id"])).data["voucherLiability"]
-    assert owed["totals"] == [{"amount": "2225.00", "currency": "USD"}]
+    # What Xtra Lease has left, and what is left of a promotion's budget.
+    assert [line["amount"]["amount"] for line in owed["lines"]] == ["562.50", "2225.00"]
+    assert owed["totals"] == [{"amount": "2787.50", "currency": "USD"}]
     balances = (await run(demo, OPERATIONS["TrialBalance"], program=program["id"])).data["trialBalance"]
-    assert {one["account"]: one["balance"]["amount"] for one in balances}["CASH"] == "2500.00"
+    assert {one["account"]: one["balance"]["amount"] for one in balances}["CASH"] == "3125.00"
 
     flagged = left[0]["id"]
     again = {"voucher": flagged}

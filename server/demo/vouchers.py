@@ -60,7 +60,7 @@ class Board:
 
     async def acts(self, date: str, hour: int = 15) -> ProgramAct:
         who = Principal(name="Board of Appraisers", role=Role.PROGRAM, program_id=self.program_id, origin="demo")
-        return await begin_act(self.session, who, _at(date, hour), self.program_id)
+        return await begin_act(self.session, who, at_hour(date, hour), self.program_id)
 
     async def client_acts(self, date: str, hour: int = 15) -> ProgramAct:
         own = self.organization_id
@@ -68,22 +68,33 @@ class Board:
         return replace(await self.acts(date, hour), principal=who)
 
 
-async def record_vouchers(session: AsyncSession, client: Client, keys: CodeKeys) -> None:
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """What the program sells, once it has sold some."""
+
+    board: Board
+    fees: Fees
+    voucher_program_id: int
+
+
+async def record_vouchers(session: AsyncSession, client: Client, keys: CodeKeys) -> Sold:
     """All that happened to vouchers of the client, which was recorded before."""
     program = NewProgram(slug=PROGRAM, name="Board of Appraisers", zone="America/Chicago")
-    program_id = await create_program(session, SUPPORT, _at("2017-02-06"), program)
+    program_id = await create_program(session, SUPPORT, at_hour("2017-02-06"), program)
     own = await session.execute(select(Organization.id).where(Organization.slug == CLIENT_SLUG))
     board = Board(session, keys, program_id, own.scalar_one())
     fees = await _define_fees(board)
-    vouchers = await _buy(board, await _define_terms(board, fees))
-    stayed = await _learners(board, islice(_stayed(client.stories), STAYED))
+    voucher_program_id = await _define_terms(board, fees)
+    vouchers = await _buy(board, voucher_program_id)
+    here = await _learners(board, islice(stayed(client.stories), STAYED))
     gone = await _learners(board, islice(_left(client.stories), LEFT))
-    given = await _assign(board, vouchers, [*stayed, *gone])
+    given = await _assign(board, vouchers, [*here, *gone])
     await _pay(board, fees, [*given[:2], given[-1]])
     act = await board.acts("2017-10-16")
     await flag_leavers(act, await leavers(await session.connection(), program_id, act.now))
     why = "They left; the next hire applies with it."
     await reissue(await board.client_acts("2017-10-18"), keys, given[-1].voucher_id, why)
+    return Sold(board, fees, voucher_program_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +115,7 @@ async def _define_terms(board: Board, fees: Fees) -> int:
     terms = NewVoucherProgram(
         name="Application vouchers",
         face_value=FACE_VALUE,
-        funding=[VoucherFunding.CARD, VoucherFunding.PURCHASE_ORDER],
+        funding=list(VoucherFunding),
         excluded=[fees.late],
     )
     return await create_voucher_program(await board.acts("2017-02-06", 17), terms)
@@ -155,7 +166,7 @@ async def _learners(board: Board, numbers: Iterator[int]) -> list[LearnerKey]:
     return [LearnerKey(board.organization_id, learner_id) for learner_id in found]
 
 
-def _stayed(stories: Sequence[Story]) -> Iterator[int]:
+def stayed(stories: Sequence[Story]) -> Iterator[int]:
     """The numbers of those who were there when vouchers were assigned, and are still."""
     for number, story in enumerate(stories, start=1):
         if story.spells[-1].first < day("2017-07-01") and story.spells[-1].last is None:
@@ -170,5 +181,5 @@ def _left(stories: Sequence[Story]) -> Iterator[int]:
             yield number
 
 
-def _at(date: str, hour: int = 15) -> dt.datetime:
+def at_hour(date: str, hour: int = 15) -> dt.datetime:
     return dt.datetime.combine(day(date), dt.time(hour), dt.UTC)
