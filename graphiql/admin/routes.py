@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from graphiql.admin.agreements import AgreementPage, AgreementsPage
 from graphiql.admin.billing_month import BillingMonthPage
 from graphiql.admin.client_billing import ClientBillingPage
 from graphiql.admin.dispute_list import DisputesPage
@@ -35,7 +36,9 @@ from graphiql.admin.pages import (
     status_of,
 )
 from graphiql.admin.programs import ProgramPage, ProgramsPage
+from graphiql.admin.promotions import PromotionsPage
 from graphiql.admin.snapshots import SnapshotPage
+from graphiql.admin.statements import ProgramStatementsPage, StatementPage, StatementsPage
 from graphiql.admin.voucher import VoucherPage
 from graphiql.admin.voucher_orders import VoucherOrderPage, VoucherOrdersPage
 from graphiql.admin.vouchers import VouchersPage
@@ -49,7 +52,8 @@ PAGES: tuple[type[Page], ...] = (
     # The report's address is not that of a dispute.
     *(DisputesPage, DisputeReportPage, DisputePage),
     *(VouchersPage, VoucherPage, VoucherOrdersPage, VoucherOrderPage),
-    *(ProgramsPage, ProgramPage),
+    *(StatementsPage, StatementPage, AgreementsPage, AgreementPage),
+    *(ProgramsPage, ProgramPage, ProgramStatementsPage, PromotionsPage),
 )
 HEADERS = {
     "Content-Security-Policy": (

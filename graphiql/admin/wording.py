@@ -58,6 +58,7 @@ STATES = {
     "EXPIRED": ("expired", "quiet"),
     "REVOKED": ("revoked", "turn"),
     "REFUNDED": ("refunded", "quiet"),
+    "DUE": ("due", "turn"),
 }
 
 
