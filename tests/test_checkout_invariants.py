@@ -1,0 +1,115 @@
+"""What must hold of checkouts, refunds and statements does; where it is broken on purpose, an invariant sees it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.redemptions import FeeOrder
+from models.statements import StatementState
+from models.voucher_programs import VoucherFunding
+from resolvers.loaders.statements import StatementRow, StatementsKey, StatementsPage, statements_of
+from resolvers.statements.closing import close_month
+from server.database import Database
+from tests.builders import STAFF
+from tests.checking_out import Counter, counter
+from tests.code_keys import CODE_KEYS
+from tests.promoting import HALF_OFF_MINOR, LATER, promoted
+from tests.test_invariants import offended
+from tests.vouchering import FEE_MINOR
+
+
+async def billed(at: Counter, agreement: int, month: dt.date) -> bool:
+    """Closes a month in the middle of the next one: whether there was anything to bill."""
+    now = dt.datetime.combine((month + dt.timedelta(days=45)).replace(day=15), dt.time(12), dt.UTC)
+    at.market.now = now
+    made = await at.market.act(lambda act: close_month(act, agreement, month), by=STAFF)
+    return made is not None
+
+
+async def statements(at: Counter) -> list[StatementRow]:
+    async with at.market.database.reading() as connection:
+        key = StatementsKey(at.market.program_id, 0)
+        return await statements_of(connection, [key], StatementsPage(100, backward=True))
+
+
+async def in_use(database: Database) -> Counter:
+    """With a row of every kind that an invariant reads: paid by a voucher and a card, given back in part, and on
+    account, with what is billed and what is not."""
+    at = await counter(database)
+    market = at.market
+    agreement = await market.agreement(10 * FEE_MINOR)
+    (prepaid,) = await market.stock(CODE_KEYS, face_minor=10_000)
+    first, second = await market.stock(CODE_KEYS, 2, funding=VoucherFunding.BILL_LATER)
+    await at.completes(await at.applies(await at.opens(), prepaid.code), key="a")
+    (order,) = await at.rows(FeeOrder.__table__)
+    await at.gives_back(order.id, (1, 6_000))
+    await at.completes(await at.applies(await at.opens(), first.code), key="b")
+    assert await billed(at, agreement, market.now.date().replace(day=1))
+    await at.completes(await at.applies(await at.opens(), second.code), key="c")
+    return at
+
+
+HARM = {
+    "unbilled": "UPDATE billing_agreement SET unbilled_minor = unbilled_minor - 1",
+    "unpaid": "UPDATE billing_agreement SET unpaid_minor = unpaid_minor - 1",
+    "statement-totals": "UPDATE statement SET total_minor = total_minor - 1",
+    "statement-lines": "DELETE FROM statement_line",
+    "refunded-lines": "UPDATE fee_order_line SET refunded_minor = refunded_minor + 1",
+    "refunded-parts": "UPDATE fee_refund SET by_card_minor = by_card_minor - 1",
+    "reversed": "UPDATE redemption SET reversed_minor = 0",
+    "restored": "UPDATE voucher SET captured_minor = captured_minor + 1, reversed_minor = reversed_minor + 1",
+    "card-charged": "UPDATE ledger_entry SET amount_minor = amount_minor - 1 WHERE event = 'CARD_CHARGED'",
+}
+
+
+@pytest.mark.parametrize("name", HARM)
+async def test_what_does_not_hold_is_noticed(sqlite_database: Database, name: str) -> None:
+    """Done behind the back of the database, whose own triggers and constraints would refuse it."""
+    await in_use(sqlite_database)
+    assert await offended(sqlite_database) == set()
+
+    async def harm(session: AsyncSession) -> None:
+        triggers = await session.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'"))
+        for trigger in triggers.scalars().all():
+            await session.execute(text(f"DROP TRIGGER {trigger}"))
+        await session.execute(text("PRAGMA ignore_check_constraints = ON"))
+        await session.execute(text(HARM[name]))
+        await session.execute(text("PRAGMA ignore_check_constraints = OFF"))
+
+    await sqlite_database.run(harm)
+    assert name in await offended(sqlite_database)
+
+
+async def test_what_a_promotion_took_off_is_billed_later_and_credited_when_it_is_given_back(database: Database) -> None:
+    """After the close the credit is on the next statement, which is below zero; the one after brings it forward."""
+    at = await counter(database)
+    market = at.market
+    agreement = await market.agreement(10 * FEE_MINOR)
+    made = await promoted(market, funding=LATER)
+    january = market.now.date().replace(day=1)
+    await at.completes(await at.applies(await at.opens(), (await made.row()).code))
+    assert await offended(database) == set()
+    assert await billed(at, agreement, january)
+    (order,) = await at.rows(FeeOrder.__table__)
+    await at.gives_back(order.id)
+    assert await offended(database) == set()
+
+    february, march, april = (january.replace(month=number) for number in (2, 3, 4))
+    assert await billed(at, agreement, february)
+    assert await offended(database) == set()
+    # A credit alone makes no statement: it waits for something that it can be set against.
+    assert not await billed(at, agreement, march)
+    (voucher,) = await market.stock(CODE_KEYS, funding=VoucherFunding.BILL_LATER)
+    await at.completes(await at.applies(await at.opens(), voucher.code), key="v")
+    assert await billed(at, agreement, april)
+    due, paid = StatementState.DUE, StatementState.PAID
+    assert [(row.month, row.total_minor, row.state) for row in await statements(at)] == [
+        (january, HALF_OFF_MINOR, due),
+        (february, -HALF_OFF_MINOR, paid),
+        (april, FEE_MINOR - HALF_OFF_MINOR, due),
+    ]
+    assert await offended(database) == set()
