@@ -9,6 +9,7 @@ import pytest
 from models.ids import encode_id
 from server.database import Database
 from tests.stating import CLOSED, OCTOBER, SEPTEMBER, Account, account, at
+from tests.test_demo import OPERATIONS, refusals_of, run
 from tests.test_invariants import offended
 from tests.vouchering import shop
 
@@ -50,8 +51,9 @@ async def test_what_a_preview_shows_is_what_the_close_bills(database: Database) 
     client, admin = own.market.client, own.market.program_admin
 
     async def seen(now: Any = CLOSED) -> dict[str, Any]:
-        shown: dict[str, Any] = (await own.ask(AGREEMENT, client, id=own.agreement, month="2017-09-30", now=now)).data
-        return shown["node"]
+        answer = await own.ask(AGREEMENT, client, id=own.agreement, month="2017-09-30", now=now)
+        node: dict[str, Any] = answer.data["node"]
+        return node
 
     before = await seen()
     preview = before["nextStatement"]
@@ -127,7 +129,10 @@ async def test_statements_are_listed_to_whom_they_concern_and_found_by_nobody_el
     october = await own.closes(OCTOBER, at("2017-11-02T12:00"))
     slugs = "query ($o: ID!, $p: ID!) { organization(by: {id: $o}) { slug } program(by: {id: $p}) { slug } }"
     client, admin, market = own.market.client, own.market.program_admin, own.market
-    ids = {"o": encode_id("Organization", market.tenant.id), "p": encode_id("Program", market.program_id)}
+    ids: dict[str, Any] = {
+        "o": encode_id("Organization", market.tenant.id),
+        "p": encode_id("Program", market.program_id),
+    }
     found = (await own.ask(slugs, client, **ids)).data
     whose = {"slug": found["organization"]["slug"], "program": found["program"]["slug"]}
 
@@ -163,3 +168,30 @@ async def test_a_cursor_of_another_list_is_refused(sqlite_database: Database, wr
     asked = """query ($id: ID!, $after: String) {
       node(id: $id) { ... on BillingAgreement { statements(after: $after) { totalCount } } } }"""
     assert (await own.ask(asked, own.market.client, id=own.agreement, after=wrong)).errors == ["BAD_CURSOR"]
+
+
+async def test_the_operations_about_statements_run_with_the_ids_that_others_show(demo: Database) -> None:
+    (agreement,) = (await run(demo, OPERATIONS["BillingAgreements"])).data["organization"]["billingAgreements"]
+    (statement,) = (await run(demo, OPERATIONS["Statements"])).data["organization"]["statements"]["nodes"]
+    upcoming = (await run(demo, OPERATIONS["NextStatement"], agreement=agreement["id"], month="2017-10-01")).data[
+        "node"
+    ]
+    preview = upcoming["nextStatement"]
+    assert preview["redemptions"] <= upcoming["unbilledRedemptions"]["totalCount"]
+
+    given = {"agreement": agreement["id"], "month": statement["month"]}
+    closed = (await run(demo, OPERATIONS["VoucherStatementClose"], input=given)).data["voucherStatementClose"]
+    assert closed["statement"]["id"] == statement["id"]
+    due = {"statement": statement["id"], "amount": statement["total"]}
+    refused = refusals_of(await run(demo, OPERATIONS["VoucherStatementCharge"], input=due))
+    assert [error["code"] for error in refused] == ["NO_GATEWAY"]
+    paid = (await run(demo, OPERATIONS["VoucherStatementPay"], input=due)).data["voucherStatementPay"]
+    assert paid["statement"]["state"] == "PAID"
+    assert refusals_of(await run(demo, OPERATIONS["VoucherStatementPay"], input=due)) == []
+
+    ids = {"StatementPage": statement["id"], "AgreementPage": agreement["id"]}
+    for name, key in ids.items():
+        assert (await run(demo, OPERATIONS[name], id=key)).data["node"]["id"] == key
+    (program,) = (await run(demo, OPERATIONS["Programs"])).data["programs"]["nodes"]
+    for name in ("ProgramStatementsPage", "PromotionsPage"):
+        assert (await run(demo, OPERATIONS[name], program=program["id"])).data["program"]["id"] == program["id"]

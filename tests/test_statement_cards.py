@@ -69,16 +69,17 @@ class Due:
     ) -> dict[str, Any]:
         given = {"statement": self.id, "amount": {"amount": amount, "currency": "USD"}, "idempotencyKey": key}
         gateways = {NAME: gateway or self.gateway}
-        asked = {"input": given | {"paymentMethod": method}}
-        answer = await self.account.ask(CHARGE, self.account.market.client, gateways, **asked)
+        answer = await self.account.ask(
+            CHARGE, self.account.market.client, gateways, input=given | {"paymentMethod": method}
+        )
         assert answer.errors == []
         found: dict[str, Any] = answer.data["voucherStatementCharge"]
         return found
 
     async def wired(self) -> list[str]:
         given = {"statement": self.id, "amount": {"amount": "250.00", "currency": "USD"}, "idempotencyKey": "w"}
-        asked = {"input": given | {"paymentReference": "wire 7"}}
-        answer = await self.account.ask(PAY, self.account.market.program_admin, **asked)
+        asked = given | {"paymentReference": "wire 7"}
+        answer = await self.account.ask(PAY, self.account.market.program_admin, input=asked)
         return [error["code"] for error in answer.data["voucherStatementPay"]["userErrors"]]
 
     async def reconcile(self, minutes: int) -> None:
