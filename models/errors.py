@@ -166,6 +166,7 @@ class HistoryErrorCode(Enum):
     ERASED = "This person was erased, and nothing about them is recorded again. Somebody else needs a new external id."
     START_REQUIRED = "Say from when on: nothing is known yet that could be kept."
     BAD_NAME = "A name has 1 to 200 printable characters."
+    ASKED_TOO_OFTEN = "Too many people who have no account were named. The message says when to try again."
 
 
 class HistoryError(DomainError):

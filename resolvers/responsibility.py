@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.errors import HistoryError, HistoryErrorCode, NotFound, VoucherError, VoucherErrorCode
+from models.attempts import AskedBy
+from models.errors import DomainError, HistoryError, HistoryErrorCode, NotFound, VoucherError, VoucherErrorCode
 from models.events import Deed, Thing
 from models.interval import FOREVER, BillingCalendar, Interval
 from resolvers.accounts import account_of_address, account_of_person
 from resolvers.activity import sane_day
-from resolvers.database import Outrun
+from resolvers.address_limits import AskedTooOften, Asking, count_asking, forgive
+from resolvers.database import Outrun, Writing
 from resolvers.events import Noted, note
 from resolvers.history import On, end_of, start_of
 from resolvers.loaders.responsibility import PARTY, PartyKey, PartyRow, parties_by_key
@@ -45,6 +48,35 @@ class ResponsibilitySet:
     key: PartyKey
     recorded_at: dt.datetime
     changed: bool
+
+
+async def say_responsible(
+    run: Writing, principal: Principal, now: dt.datetime, given: Responsibility
+) -> ResponsibilitySet:
+    """As `set_responsibility`, which tells whether somebody has an account: an organization that names people who have
+    none can do so only so often. Staff may know.
+    """
+    principal.must_see(given.organization_id, "organization", "organization")
+    step = partial(set_responsibility, principal=principal, now=now, given=given)
+    if principal.is_staff:
+        return await run(step)
+    asked = Asking(AskedBy.ORGANIZATION, str(given.organization_id))
+    await _count(run, now, asked)
+    try:
+        said = await run(step)
+    except DomainError as refusal:
+        if not isinstance(refusal, NotFound):
+            await run(partial(forgive, now=now, asked=asked))
+        raise
+    await run(partial(forgive, now=now, asked=asked))
+    return said
+
+
+async def _count(run: Writing, now: dt.datetime, asked: Asking) -> None:
+    try:
+        await run(partial(count_asking, now=now, asked=[asked]))
+    except AskedTooOften as refusal:
+        raise HistoryError(HistoryErrorCode.ASKED_TOO_OFTEN, str(refusal), "person") from refusal
 
 
 async def set_responsibility(

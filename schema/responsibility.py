@@ -21,7 +21,7 @@ from resolvers.loaders.responsibility import (
     party_totals,
     recorded_of_parties,
 )
-from resolvers.responsibility import Responsibility, ResponsibilitySet, last_day, set_responsibility
+from resolvers.responsibility import Responsibility, ResponsibilitySet, last_day, say_responsible
 from schema.context import Info
 from schema.events import Event, events_of_thing, events_paging
 from schema.fields import INPUT, field, given, mutation
@@ -223,5 +223,5 @@ class ResponsibilityMutation:
             through=given(input.through),
         )
         context = info.context
-        written = await context.write(lambda s: set_responsibility(s, context.principal, context.now, asked))
+        written = await say_responsible(context.write, context.principal, context.now, asked)
         return ResponsiblePartySetPayload(written=written)

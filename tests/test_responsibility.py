@@ -11,6 +11,7 @@ from sqlalchemy import func, insert, select, update
 
 from models.access import Role
 from models.accounts import Account
+from models.attempts import MOST_ASKED, AskedBy
 from models.errors import HistoryError, HistoryErrorCode, NotFound, VoucherError, VoucherErrorCode
 from models.interval import UTC
 from models.keys import reference_key
@@ -107,6 +108,27 @@ async def test_the_days_are_those_of_the_organization_and_what_was_held_before_s
         held = select(PARTY.c.from_at, PARTY.c.to_at).where(PARTY.c.superseded_at.is_(None))
         (window,) = (await connection.execute(held.where(PARTY.c.organization_id == own.id))).all()
     assert tuple(window) == (dt.datetime(2026, 1, 1, 6, tzinfo=UTC), dt.datetime(2026, 11, 1, 5, tzinfo=UTC))
+
+
+async def test_nobody_finds_out_by_trying_which_addresses_have_an_account(sqlite_database: Database) -> None:
+    """Who is right is counted no attempt; staff may know, and a stranger counts against nobody but themselves."""
+    own, most = await organization(sqlite_database), MOST_ASKED[AskedBy.ORGANIZATION]
+    await account(sqlite_database, "Olga")
+    client = Principal(name="Chris", role=Role.ORGANIZATION, organization_id=own.id)
+    stranger = Principal(name="Eve", role=Role.PARTNER, organization_id=(await organization(sqlite_database)).id)
+
+    async def told(who: str, by: Principal = client) -> list[str]:
+        named = {"organization": {"id": encode_id("Organization", own.id)}, "person": {"email": f"{who}@home.example"}}
+        answer = await ask(sqlite_database, SET, by, input=named | {"from": "2026-01-01"})
+        refused = answer.data["responsiblePartySet"]["userErrors"] if answer.data else []
+        return [error["code"] for error in (*refused, *answer.errors)]
+
+    for number in range(most):
+        assert await told("Olga") == []
+        assert await told(f"nobody{number}", stranger) == await told(f"nobody{number}") == ["NOT_FOUND"]
+    assert await told("Olga") == await told("nobody") == ["ASKED_TOO_OFTEN"]
+    assert await told("nobody", STAFF) == ["NOT_FOUND"]
+    assert await told("Olga", STAFF) == []
 
 
 async def test_what_cannot_be_so_is_refused_and_records_nothing(database: Database) -> None:
