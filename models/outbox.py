@@ -20,7 +20,6 @@ class MessageKind(Enum):
 
     VOUCHER_INVITATION = "a voucher is yours: follow the link"
     VOUCHER_REMINDER = "a voucher still waits for you: follow the link"
-    RECEIPT = "what was paid, and how"
 
 
 class MessageState(Enum):
@@ -58,11 +57,8 @@ class OutboxMessage(Base):
     kind: Mapped[MessageKind] = mapped_column(Spelled(MessageKind, 40))
     state: Mapped[MessageState] = mapped_column(Spelled(MessageState, 20))
     recipient: Mapped[str] = mapped_column(String(254))
-    # What it is about: one of these.
-    voucher_invitation_id: Mapped[Key | None]
-    voucher_assignment_id: Mapped[Key | None]
-    statement_id: Mapped[Key | None]
-    fee_order_id: Mapped[Key | None]
+    # What it is about.
+    voucher_invitation_id: Mapped[Key]
     made_at: Mapped[Moment]
     due_at: Mapped[Moment]
     attempts: Mapped[int] = mapped_column(Integer)
@@ -76,11 +72,6 @@ class OutboxMessage(Base):
         ForeignKeyConstraint(
             ["program_id", "voucher_invitation_id"], ["voucher_invitation.program_id", "voucher_invitation.id"]
         ),
-        ForeignKeyConstraint(
-            ["program_id", "voucher_assignment_id"], ["voucher_assignment.program_id", "voucher_assignment.id"]
-        ),
-        ForeignKeyConstraint(["program_id", "statement_id"], ["statement.program_id", "statement.id"]),
-        ForeignKeyConstraint(["program_id", "fee_order_id"], ["fee_order.program_id", "fee_order.id"]),
         CheckConstraint("(state = 'WAITING') = (ended_at IS NULL)", name="ended"),
         CheckConstraint("attempts >= 0", name="attempts"),
         Index(

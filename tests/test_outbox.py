@@ -12,14 +12,13 @@ from sqlalchemy import text
 from models.base import Base
 from models.errors import DomainError
 from models.ids import encode_id
-from models.outbox import MOST_ATTEMPTS, MessageKind, keys_of_reference, reference_of
+from models.outbox import MOST_ATTEMPTS, keys_of_reference, reference_of
 from resolvers.outbox.bouncing import Bounce, bounce
 from resolvers.outbox.leasing import LEASE
 from resolvers.outbox.letters import Letter, Outcome
-from resolvers.outbox.putting import NewMessage, put
 from resolvers.outbox.retrying import retry
 from resolvers.outbox.sending import LONGEST_FAILURE, without_secret
-from resolvers.vouchers.inviting import cancel, remind, resend
+from resolvers.vouchers.inviting import Inviting, cancel, invite, remind, resend
 from server.database import Database
 from server.mail.addresses import SmtpServer
 from server.mail.smtp import SmtpMailer
@@ -73,9 +72,10 @@ async def holds(database: Database, secret: str) -> bool:
 
 async def test_what_was_rolled_back_is_not_sent(database: Database) -> None:
     async with mailing(database) as post:
+        (voucher,) = await post.market.stock(CODE_KEYS)
 
         async def step(act: Any) -> None:
-            await put(act, NewMessage(MessageKind.VOUCHER_INVITATION, "ada@example.test"))
+            await invite(act, CODE_KEYS, Inviting(address="ada@example.test", voucher_id=voucher.id))
             raise Killed
 
         with pytest.raises(Killed):

@@ -38,6 +38,5 @@ async def bounce(act: ProgramAct, message_id: int, reason: str) -> Bounce:
         if state is None:
             raise NotFound("message")
         return Bounce.KNOWN if state is MessageState.BOUNCED else Bounce.TOO_LATE
-    if row.voucher_invitation_id is not None:
-        await keep_bounce(act, row.voucher_invitation_id)
+    await keep_bounce(act, row.voucher_invitation_id)
     return Bounce.KEPT

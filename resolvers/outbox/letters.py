@@ -26,7 +26,7 @@ class About:
     message_id: int
     kind: MessageKind
     recipient: str
-    voucher_invitation_id: int | None
+    voucher_invitation_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,6 @@ async def facts_of(connection: AsyncConnection, keys: CodeKeys | None, now: dt.d
 async def _of_invitation(
     connection: AsyncConnection, keys: CodeKeys | None, now: dt.datetime, about: About
 ) -> InvitationFacts | None:
-    assert about.voucher_invitation_id is not None  # noqa: S101  # whoever puts the message names the link
     facts = await invitation_facts(connection, must_have(keys), about.program_id, about.voucher_invitation_id)
     return facts if facts and facts.link_until > now else None
 

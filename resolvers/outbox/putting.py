@@ -15,14 +15,11 @@ MESSAGE = OutboxMessage.__table__
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """What is to be said to whom, and what it is about: one of the ids."""
+    """What is to be said to whom, and what it is about."""
 
     kind: MessageKind
     recipient: str
-    voucher_invitation_id: int | None = None
-    voucher_assignment_id: int | None = None
-    statement_id: int | None = None
-    fee_order_id: int | None = None
+    voucher_invitation_id: int
 
 
 async def put(act: ProgramAct, new: NewMessage) -> int:
@@ -35,9 +32,6 @@ async def put(act: ProgramAct, new: NewMessage) -> int:
         "state": MessageState.WAITING,
         "recipient": new.recipient,
         "voucher_invitation_id": new.voucher_invitation_id,
-        "voucher_assignment_id": new.voucher_assignment_id,
-        "statement_id": new.statement_id,
-        "fee_order_id": new.fee_order_id,
         "made_at": act.now,
         "due_at": act.now,
         "attempts": 0,

@@ -129,7 +129,7 @@ class Sending:
 
         async def step(session: AsyncSession) -> bool:
             kept = await end(session, leased, now, state, failure)
-            if kept and state is MessageState.BOUNCED and leased.about.voucher_invitation_id is not None:
+            if kept and state is MessageState.BOUNCED:
                 act = await begin_act(session, self.principal, now, leased.about.program_id)
                 await keep_bounce(act, leased.about.voucher_invitation_id)
             return kept

@@ -1348,10 +1348,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("recipient", sa.String(length=254), nullable=False),
-        sa.Column("voucher_invitation_id", sa.BigInteger(), nullable=True),
-        sa.Column("voucher_assignment_id", sa.BigInteger(), nullable=True),
-        sa.Column("statement_id", sa.BigInteger(), nullable=True),
-        sa.Column("fee_order_id", sa.BigInteger(), nullable=True),
+        sa.Column("voucher_invitation_id", sa.BigInteger(), nullable=False),
         sa.Column("made_at", sa.BigInteger(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -1361,21 +1358,6 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("(state = 'WAITING') = (ended_at IS NULL)", name=op.f("ck_outbox_message_ended")),
         sa.CheckConstraint("attempts >= 0", name=op.f("ck_outbox_message_attempts")),
-        sa.ForeignKeyConstraint(
-            ["program_id", "fee_order_id"],
-            ["fee_order.program_id", "fee_order.id"],
-            name=op.f("fk_outbox_message_program_id_fee_order_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["program_id", "statement_id"],
-            ["statement.program_id", "statement.id"],
-            name=op.f("fk_outbox_message_program_id_statement_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["program_id", "voucher_assignment_id"],
-            ["voucher_assignment.program_id", "voucher_assignment.id"],
-            name=op.f("fk_outbox_message_program_id_voucher_assignment_id"),
-        ),
         sa.ForeignKeyConstraint(
             ["program_id", "voucher_invitation_id"],
             ["voucher_invitation.program_id", "voucher_invitation.id"],
