@@ -8,8 +8,21 @@ from typing import Annotated
 
 import strawberry
 
+from models.errors import NotAllowed
 from models.payments import Capabilities, PaymentState, RefundState
-from resolvers.loaders.payments import PaymentKey, ShownPaymentRow, ShownRefundRow, refunds_of_payments
+from resolvers.loaders.payments import (
+    PaymentKey,
+    ShownPaymentRow,
+    ShownRefundRow,
+    payments_by_key,
+    refunds_of_payments,
+)
+from resolvers.loaders.refused_refunds import (
+    ProgramRefunds,
+    RefusedPage,
+    refused_refund_totals,
+    refused_refunds_of,
+)
 from resolvers.payments.recording import record_given_back, record_paid
 from resolvers.payments.refunds import found_refund, retry_refund
 from resolvers.programs.acting import ProgramAct, once_in_program
@@ -17,6 +30,7 @@ from schema.context import Info
 from schema.fields import INPUT, field, mutation
 from schema.ids import decode_id, encode_id
 from schema.money import MoneyInput, ShownMoney
+from schema.pagination import Connection, connection_of, paging
 from schema.programs import acted
 from schema.scalars import described
 from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
@@ -81,6 +95,12 @@ class PaymentRefund:
     def id(self) -> strawberry.ID:
         return strawberry.ID(encode_id("PaymentRefund", self.row.program_id, self.row.id))
 
+    @field("The charge that it is of.")
+    async def payment(self, info: Info) -> Annotated[Payment, strawberry.lazy("schema.payments")]:
+        key = PaymentKey(self.row.program_id, self.row.payment_id)
+        rows: list[ShownPaymentRow] = await info.context.loaders.rows(payments_by_key).load(key)
+        return Payment(row=rows[0])
+
     @field("How much.")
     def amount(self) -> ShownMoney:
         return ShownMoney.of(self.row.amount)
@@ -144,6 +164,23 @@ class Payment:
         key = PaymentKey(self.row.program_id, self.row.id)
         rows: list[ShownRefundRow] = await info.context.loaders.rows(refunds_of_payments).load(key)
         return [PaymentRefund(row=row) for row in rows]
+
+
+Page = tuple[int | None, str | None, int | None, str | None]
+
+
+async def program_refused_refunds(info: Info, program_id: int, page: Page) -> Connection[PaymentRefund]:
+    if not info.context.principal.runs(program_id):
+        raise NotAllowed("Only the program's administrators and staff may see which refunds were refused.")
+    wanted, key = paging(("refused refunds", program_id), *page, int), ProgramRefunds(program_id)
+    asked = RefusedPage(wanted.limit, wanted.backward, wanted.beyond[0] if wanted.beyond else None)
+    loaders = info.context.loaders
+    rows: list[ShownRefundRow] = await loaders.rows(refused_refunds_of, asked).load(key)
+
+    async def total() -> int:
+        return await loaders.values(refused_refund_totals).load(key)
+
+    return connection_of([(PaymentRefund(row=row), (row.id,)) for row in rows], wanted, total)
 
 
 # ---------------------------------------------------------------------------------------------- mutations

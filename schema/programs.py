@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from schema.agreements import BillingAgreement
     from schema.fee_orders import FeeOrder, FeeOrderFilter
     from schema.outbox import OutboxMessage
+    from schema.payments import PaymentRefund
     from schema.products import Product
     from schema.promotions import Promotion, PromotionFilter
     from schema.statements import Statement
@@ -190,6 +191,22 @@ class Program(Node):
         from schema.outbox import program_messages
 
         return await program_messages(info, self.row.id, states, (first, after, last, before))
+
+    @field(
+        "Refunds that a gateway refused and that nobody has seen to since, the newest first: money that is still owed. "
+        "For who runs the program."
+    )
+    async def refused_refunds(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Annotated[PaymentRefund, strawberry.lazy("schema.payments")]]:
+        from schema.payments import program_refused_refunds
+
+        return await program_refused_refunds(info, self.row.id, (first, after, last, before))
 
     @field("Its promotions, the newest first: all for who runs the program, else those that you pay for.")
     async def promotions(

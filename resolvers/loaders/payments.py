@@ -47,6 +47,7 @@ class ShownRefundRow(NamedTuple):
     place: int
     program_id: int
     id: int
+    payment_id: int
     retries_id: int | None
     amount_minor: int
     currency: str
@@ -74,6 +75,19 @@ def _payments_of_orders() -> Select[Any]:
     return (
         select(keys.c.place, *columns).select_from(keys).join(PAYMENT, same).order_by(PAYMENT.c.asked_at, PAYMENT.c.id)
     )
+
+
+async def payments_by_key(connection: AsyncConnection, keys: Sequence[PaymentKey]) -> list[ShownPaymentRow]:
+    rows = await connection.execute(_payments_by_key(), as_keys(keys))
+    return [ShownPaymentRow._make(row) for row in rows]
+
+
+@lru_cache
+def _payments_by_key() -> Select[Any]:
+    keys = asked("keys", "place", *PaymentKey._fields)
+    same = and_(PAYMENT.c.program_id == keys.c.program_id, PAYMENT.c.id == keys.c.payment_id)
+    columns = [PAYMENT.c[name] for name in ShownPaymentRow._fields[1:]]
+    return select(keys.c.place, *columns).select_from(keys).join(PAYMENT, same)
 
 
 async def payments_of_checkouts(connection: AsyncConnection, keys: Sequence[InProgram]) -> list[ShownPaymentRow]:
