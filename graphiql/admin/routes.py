@@ -15,9 +15,11 @@ from starlette.routing import Route
 from graphiql.admin.agreements import AgreementPage, AgreementsPage
 from graphiql.admin.billing_month import BillingMonthPage
 from graphiql.admin.client_billing import ClientBillingPage
+from graphiql.admin.cohorts import CohortPreviewPage, CohortsPage
 from graphiql.admin.dispute_list import DisputesPage
 from graphiql.admin.dispute_report import DisputeReportPage
 from graphiql.admin.disputes import DisputePage
+from graphiql.admin.invitations import InvitationsPage
 from graphiql.admin.invoices import InvoicePage
 from graphiql.admin.learner import LearnerPage
 from graphiql.admin.learners import LearnersPage
@@ -52,6 +54,7 @@ PAGES: tuple[type[Page], ...] = (
     # The report's address is not that of a dispute.
     *(DisputesPage, DisputeReportPage, DisputePage),
     *(VouchersPage, VoucherPage, VoucherOrdersPage, VoucherOrderPage),
+    *(CohortsPage, CohortPreviewPage, InvitationsPage),
     *(StatementsPage, StatementPage, AgreementsPage, AgreementPage),
     *(ProgramsPage, ProgramPage, ProgramStatementsPage, PromotionsPage),
 )

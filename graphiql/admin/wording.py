@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from models.cohorts import Verdict
+
 
 class Money(TypedDict):
     amount: str
@@ -59,6 +61,9 @@ STATES = {
     "REVOKED": ("revoked", "turn"),
     "REFUNDED": ("refunded", "quiet"),
     "DUE": ("due", "turn"),
+    "BOUNCED": ("bounced", "turn"),
+    "COMMITTED": ("assigned", "done"),
+    "UNDONE": ("taken back", "quiet"),
 }
 
 
@@ -119,10 +124,14 @@ def measure(value: str) -> str:
     return MEASURES.get(value, words_of(value))
 
 
+def verdict(value: str) -> str:
+    return Verdict[value].value
+
+
 def people(number: int) -> str:
     return "1 person" if number == 1 else f"{number:,} people"
 
 
 FILTERS: Mapping[str, object] = {
-    one.__name__: one for one in (money, monies, bounds, at, day, state, words_of, told, measure, people)
+    one.__name__: one for one in (money, monies, bounds, at, day, state, words_of, told, measure, verdict, people)
 }
