@@ -6,6 +6,7 @@ own.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -94,3 +95,17 @@ class Teller:
 
     def read_notice(self, body: bytes, headers: Mapping[str, str]) -> Notice:
         raise BadNotice
+
+
+@dataclass
+class Slow(Teller):
+    """Holds each answer back until it may be given: meanwhile anything else may happen."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def charge(self, charge: Charge) -> Answer:
+        answer = await super().charge(charge)
+        self.asked.set()
+        await self.may_answer.wait()
+        return answer
