@@ -10,6 +10,7 @@ import strawberry
 from models.erasure import PersonalField, WrittenText
 from models.errors import ErasureErrorCode
 from resolvers.erasure import erasing, previewing
+from resolvers.erasure.accounts import erase_account
 from resolvers.erasure.erasing import Erasing
 from resolvers.loaders.learners import LearnerKey
 from schema.context import Info
@@ -145,8 +146,40 @@ class PersonErasePayload:
         return self.erased.recorded_at if self.erased else None
 
 
+@strawberry.input
+class AccountEraseInput:
+    email: str = strawberry.field(description="The address that they registered with, or were invited by.")
+
+
+@strawberry.type(description="How much named somebody by their address.")
+class ErasedAccount:
+    accounts: int = strawberry.field(description="1 if they had registered; nobody is signed in as them any more.")
+    assignments: int = strawberry.field(description="The vouchers that were sent to them; links that waited are dead.")
+    messages: int = strawberry.field(description="The e-mails to them; those that waited are not sent.")
+
+
+@strawberry.type
+class AccountErasePayload:
+    erased: ErasedAccount | None = strawberry.field(default=None, description="What it was; null if it was refused.")
+    user_errors: list[ErasureUserError] = strawberry.field(
+        default_factory=list, description="Why nothing was erased; empty if it was."
+    )
+
+
 @strawberry.type
 class ErasureMutation:
+    @mutation(
+        "Erase what somebody registered with when they claimed a voucher, and what names them where vouchers were sent "
+        "to them, at once and in every program. Vouchers and what they paid stay, of somebody whom a number stands "
+        "for; what an organization wrote in words of its own is not searched. Staff only.",
+        [Refusals(AccountErasePayload, ErasureUserError, ErasureErrorCode)],
+    )
+    async def account_erase(self, info: Info, input: Annotated[AccountEraseInput, INPUT]) -> AccountErasePayload:
+        context, email = info.context, input.email.strip()
+        gone = await context.write(lambda s: erase_account(s, context.principal, context.now, email))
+        named = ErasedAccount(accounts=gone.accounts, assignments=gone.assignments, messages=gone.messages)
+        return AccountErasePayload(erased=named)
+
     @mutation(
         "Show what erasing a person would take away, what would stay, and what holds it. Writes nothing. Staff only.",
         [Refusals(PersonErasePreviewPayload, ErasureUserError, ErasureErrorCode)],

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from graphiql.operations import load_operations
 from models.access import Role, TokenUse
 from models.base import Base
 from models.errors import DomainError, NotAllowed, NotFound
@@ -214,3 +215,24 @@ async def test_an_account_is_erased_and_what_it_had_stays_of_somebody_unnamed(da
     told = {(row.email, row.message is None) for row in await rows(market, ASSIGNMENTS)}
     assert told == {("[erased]", True), ("somebody@else.example", False)}
     await must_add_up(market)
+
+
+async def test_staff_erase_an_account_through_the_api_and_what_a_mail_server_said_of_it_goes_too(
+    database: Database,
+) -> None:
+    market, _ = await opened(database)
+    await claimed(market, await link_of(market))
+    said = f"550 5.1.1 <{ADDRESS}> is not known here"
+    await database.run(lambda session: session.execute(update(MESSAGES).values(failure=said)))
+    (erase,) = [one for one in load_operations() if one.name == "AccountErase"]
+    named = {"email": f" {ADDRESS.upper()}"}
+    told = []
+    for who in (market.client, market.program_admin, STAFF, STAFF):
+        answer = (await ask(database, erase.query, who, input=named)).data["accountErase"]
+        told.append((answer["erased"], [error["code"] for error in answer["userErrors"]]))
+    done = {"accounts": 1, "assignments": 1, "messages": 1}
+    assert told == [(None, ["NOT_ALLOWED"])] * 2 + [(done, []), (None, ["NOT_FOUND"])]
+    async with database.reading() as connection:
+        for table in Base.metadata.sorted_tables:
+            everything = str((await connection.execute(select(table))).all()).casefold()
+            assert ADDRESS.casefold() not in everything, table.name
