@@ -66,6 +66,15 @@ def _left_out() -> Select[Any]:
     return left_out.where(REDEMPTION.c.redeemed_at < AGREEMENT.c.closed_until, ~on_one)
 
 
+def _reversals_left_out() -> Select[Any]:
+    """A reversal that counts in a month that is closed, on no statement."""
+    same = and_(AGREEMENT.c.program_id == REDEMPTION.c.program_id, AGREEMENT.c.id == REDEMPTION.c.billing_agreement_id)
+    on_one = exists().where(LINE.c.program_id == REVERSAL.c.program_id, LINE.c.redemption_reversal_id == REVERSAL.c.id)
+    reversals = REVERSAL.join(REDEMPTION, OF_REDEMPTION).join(AGREEMENT, same)
+    left_out = select(keys_of(REVERSAL.c.program_id, REVERSAL.c.id)).select_from(reversals)
+    return left_out.where(REVERSAL.c.reversed_at < AGREEMENT.c.closed_until, ~on_one)
+
+
 STATEMENT_INVARIANTS = (
     Invariant(
         "unbilled", "What is unbilled is what was redeemed on account and is on no bill yet.", _unbilled_otherwise()
@@ -73,4 +82,5 @@ STATEMENT_INVARIANTS = (
     Invariant("unpaid", "What is unpaid is what the statements hold that are not paid.", _unpaid_otherwise()),
     Invariant("statement-totals", "A statement comes to what its lines come to.", _totals_otherwise()),
     Invariant("statement-lines", "What was redeemed in a closed month is on a statement.", _left_out()),
+    Invariant("statement-reversals", "What was reversed in a closed month is on a statement.", _reversals_left_out()),
 )
