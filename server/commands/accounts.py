@@ -32,7 +32,8 @@ def account_erase(
     """Erase what names somebody by their address: their account, and where vouchers were sent to them.
 
     Vouchers and what they paid stay, of somebody whom a number stands for. Texts that an organization wrote in its own
-    words are not searched. A learner of an organization is erased by the mutation personErase; this is also the mutation accountErase.
+    words are not searched. The mutation accountErase does the same; a learner of an organization is erased by the
+    mutation personErase.
 
     Example: python3 -m server account erase --email nora@new.example
     """
