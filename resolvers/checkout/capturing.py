@@ -65,9 +65,23 @@ class Captured:
         return sum(self.amounts.values())
 
 
-async def capture_cart(act: ProgramAct, checkout: CheckoutRow) -> int:
-    """The key of the order."""
+@dataclass(frozen=True, slots=True)
+class OnCheckout:
+    """What is on a cart while it is frozen, during which nothing of it changes."""
+
+    lines: Sequence[CartLineRow]
+    # Without what has ended.
+    applied: Sequence[AppliedRow]
+
+
+async def on_checkout(act: ProgramAct, checkout: CheckoutRow) -> OnCheckout:
     applied = [row for row in await applied_to(act, checkout.cart_id) if row.is_live]
+    return OnCheckout(await lines_of(act, checkout.cart_id), applied)
+
+
+async def capture_cart(act: ProgramAct, checkout: CheckoutRow, on: OnCheckout) -> int:
+    """The key of the order."""
+    applied = on.applied
     amounts = _by_payer(await allocations_of(act, checkout.cart_id))
     payers = await _payers(act, applied)
     captured = [
@@ -75,7 +89,7 @@ async def capture_cart(act: ProgramAct, checkout: CheckoutRow) -> int:
         for row in sorted(applied, key=lambda row: (row.voucher_id or 0, row.id))
     ]
     await _end(act, applied)
-    return await _write(act, checkout, await lines_of(act, checkout.cart_id), captured)
+    return await _write(act, checkout, on.lines, captured)
 
 
 # ------------------------------------------------------------------------------------------------ taking value
@@ -89,8 +103,10 @@ def _by_payer(rows: Sequence[AllocationRow]) -> dict[int, dict[int, int]]:
 
 
 async def _payers(act: ProgramAct, applied: Sequence[AppliedRow]) -> dict[int, Payer]:
-    vouchers = await _vouchers(act, [row.voucher_id for row in applied if row.voucher_id])
-    sponsors = await _sponsors(act, [row.promotion_id for row in applied if row.promotion_id])
+    of_vouchers = [row.voucher_id for row in applied if row.voucher_id]
+    of_promotions = [row.promotion_id for row in applied if row.promotion_id]
+    vouchers = await _vouchers(act, of_vouchers) if of_vouchers else {}
+    sponsors = await _sponsors(act, of_promotions) if of_promotions else {}
     return {row.id: vouchers[row.voucher_id] if row.voucher_id else sponsors[row.promotion_id or 0] for row in applied}
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import and_, update
+from sqlalchemy import and_, bindparam, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
+from models.base import Instant
 from models.carts import CartState
 from models.checkouts import UNDECIDED, CheckoutState
 from models.errors import NotFound, VoucherError, VoucherErrorCode
 from models.program_events import ProgramDeed, ProgramThing
-from resolvers.carts.versions import of_cart, thaw
-from resolvers.checkout.capturing import capture_cart
+from resolvers.carts.versions import thaw
+from resolvers.checkout.capturing import OnCheckout, capture_cart, on_checkout
 from resolvers.loaders.carts import CART
 from resolvers.loaders.checkouts import CHECKOUT, CheckoutRow, checkout_of
 from resolvers.payments.rows import PaysFor, Subject
@@ -30,16 +34,23 @@ async def seen_checkout(act: ProgramAct, checkout_id: int) -> CheckoutRow:
     return checkout
 
 
-async def complete(act: ProgramAct, checkout: CheckoutRow) -> int | None:
+async def complete(act: ProgramAct, checkout: CheckoutRow, on: OnCheckout | None = None) -> int | None:
     """The key of the order; None if it was decided before."""
     if not await _move(act, checkout.id, UNDECIDED, State.COMPLETED):
         return None
-    order_id = await capture_cart(act, checkout)
-    closed = and_(of_cart(act, checkout.cart_id), CART.c.state == CartState.COMPLETING)
-    completed = update(CART).where(closed).values(state=CartState.COMPLETED, changed_at=act.now)
-    (await act.session.execute(completed.returning(CART.c.id))).scalar_one()
+    order_id = await capture_cart(act, checkout, on or await on_checkout(act, checkout))
+    asked = {"program": act.program_id, "cart": checkout.cart_id, "now": act.now}
+    (await act.session.execute(_closing(), asked)).scalar_one()
     await _tell(act, checkout, ProgramDeed.COMPLETED)
     return order_id
+
+
+@lru_cache
+def _closing() -> ReturningUpdate[Any]:
+    own = and_(CART.c.program_id == bindparam("program"), CART.c.id == bindparam("cart"))
+    closed = update(CART).where(own, CART.c.state == CartState.COMPLETING)
+    now = bindparam("now", type_=Instant)
+    return closed.values(state=CartState.COMPLETED, changed_at=now).returning(CART.c.id)
 
 
 async def paid(act: ProgramAct, _keys: CodeKeys | None, checkout_id: int) -> bool:

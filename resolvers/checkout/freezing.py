@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import insert
 
 from models.checkouts import CheckoutState
 from models.errors import VoucherError, VoucherErrorCode
 from models.money import Money
-from resolvers.carts.finding import applied_to, lines_of, must_own_cart
+from resolvers.carts.finding import applied_to, lines_of
 from resolvers.carts.sharing import stock_of
 from resolvers.carts.versions import freeze
 from resolvers.carts.voucher_entry import must_take_vouchers
+from resolvers.checkout.capturing import OnCheckout
 from resolvers.checkout.deciding import complete
 from resolvers.gateways.choosing import must_charge
 from resolvers.gateways.gateway import Gateways
 from resolvers.loaders.carts import AppliedRow, CartLineRow, CartRow
-from resolvers.loaders.checkouts import CHECKOUT, CheckoutRow, checkout_of
+from resolvers.loaders.checkouts import CHECKOUT, CheckoutRow
 from resolvers.payments.rows import PaysFor, Subject
 from resolvers.payments.starting import start_payment
 from resolvers.programs.acting import ProgramAct, add_unique, once_in_program
@@ -39,7 +41,6 @@ class Completing:
 
 async def begin_once(act: ProgramAct, gateways: Gateways, key: str, asked: Completing) -> int:
     """The key of the checkout; of the one that was begun before, if the same was asked for before."""
-    await must_own_cart(act, asked.cart_id)
     return await once_in_program(act, key, "cartComplete", asked, lambda: begin(act, gateways, asked))
 
 
@@ -57,13 +58,13 @@ async def begin(act: ProgramAct, gateways: Gateways, asked: Completing) -> int:
     if due.amount_minor:
         must_charge(gateways, cart.gateway, has_method=bool(asked.payment_method))
     checkout = await _write(act, cart, due)
-    await _pay(act, checkout, due)
+    await _pay(act, checkout, due, OnCheckout(lines, applied))
     return checkout.id
 
 
-async def _pay(act: ProgramAct, checkout: CheckoutRow, due: Money) -> None:
+async def _pay(act: ProgramAct, checkout: CheckoutRow, due: Money, on: OnCheckout) -> None:
     if not due.amount_minor:
-        await complete(act, checkout)
+        await complete(act, checkout, on)
         return
     await start_payment(act, Subject(PaysFor.CHECKOUT, checkout.id), checkout.gateway, due)
 
@@ -71,7 +72,7 @@ async def _pay(act: ProgramAct, checkout: CheckoutRow, due: Money) -> None:
 async def _write(act: ProgramAct, cart: CartRow, due: Money) -> CheckoutRow:
     """The database takes one undecided checkout of a cart, and one order."""
     key = act.keys.take()
-    row = {
+    row: dict[str, Any] = {
         "program_id": act.program_id,
         "id": key,
         "cart_id": cart.id,
@@ -86,8 +87,8 @@ async def _write(act: ProgramAct, cart: CartRow, due: Money) -> CheckoutRow:
         "started_at": act.now,
         "ended_at": None,
     }
-    await add_unique(act.session, insert(CHECKOUT).values(row))
-    return await checkout_of(act.session, act.program_id, key)
+    await add_unique(act.session, insert(CHECKOUT), row)
+    return CheckoutRow(place=0, **row)
 
 
 # ------------------------------------------------------------------------------------- is it still as it was seen
