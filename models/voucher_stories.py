@@ -40,7 +40,15 @@ ORDER_DEEDS = {
     ProgramDeed.CODES_REVEALED: "{actor} looked at the codes of the order",
 }
 FEE_DEEDS = {ProgramDeed.REFUNDED: "{actor} gave back fees"}
-DEEDS = {ProgramThing.VOUCHER_ORDER: ORDER_DEEDS, ProgramThing.FEE_ORDER: FEE_DEEDS}
+STATEMENT_DEEDS = {
+    ProgramDeed.STATEMENT_CLOSED: "{actor} closed it, so what it holds is due",
+    ProgramDeed.STATEMENT_PAID: "It was paid in full, as {actor} saw to",
+}
+DEEDS = {
+    ProgramThing.VOUCHER_ORDER: ORDER_DEEDS,
+    ProgramThing.FEE_ORDER: FEE_DEEDS,
+    ProgramThing.STATEMENT: STATEMENT_DEEDS,
+}
 
 
 def sentence(

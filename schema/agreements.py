@@ -28,7 +28,8 @@ from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
 
 if TYPE_CHECKING:
     from schema.organizations import Organization
-    from schema.statements import Statement, StatementPreview
+    from schema.statements import Statement
+    from schema.unbilled import StatementPreview
     from schema.voucher_lists import VoucherEvent
     from schema.vouchers import Redemption
 
@@ -97,7 +98,7 @@ class BillingAgreement(Node):
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
     ) -> Connection[Annotated[Redemption, strawberry.lazy("schema.vouchers")]]:
-        from schema.statements import agreement_unbilled
+        from schema.unbilled import agreement_unbilled
 
         return await agreement_unbilled(info, InProgram(self.row.program_id, self.row.id), (first, after, last, before))
 
@@ -106,10 +107,10 @@ class BillingAgreement(Node):
         self,
         info: Info,
         month: Annotated[dt.date, strawberry.argument(description="Any day of the month, in the program's zone.")],
-    ) -> Annotated[StatementPreview, strawberry.lazy("schema.statements")]:
-        from schema.statements import next_statement
+    ) -> Annotated[StatementPreview, strawberry.lazy("schema.unbilled")]:
+        from schema.unbilled import next_statement
 
-        return await next_statement(info, self, month)
+        return await next_statement(info, self.row, month)
 
     @field("What was billed under it, the latest month first.")
     async def statements(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from models.ids import encode_id
 from server.database import Database
 from tests.stating import CLOSED, OCTOBER, SEPTEMBER, Account, account, at
 from tests.test_demo import OPERATIONS, refusals_of, run
 from tests.test_invariants import offended
+from tests.test_statements import statements
 from tests.vouchering import shop
 
 AGREEMENT = """query ($id: ID!, $month: Date!) { node(id: $id) { ... on BillingAgreement {
@@ -71,7 +70,8 @@ async def test_what_a_preview_shows_is_what_the_close_bills(database: Database) 
         (2, "REDEMPTION"),
     ]
     assert statement["lines"]["nodes"][0]["redemption"] == {"reference": "A"}
-    assert "September 2017, USD 250.00" in statement["events"]["nodes"][0]["sentence"]
+    told = statement["events"]["nodes"][0]["sentence"]
+    assert told == "Pat of the program closed it, so what it holds is due (September 2017, USD 250.00)."
     # The program is shown its name, and no more of the organization.
     assert (statement["organization"], statement["agreement"]["id"]) == (None, own.agreement)
     # The same again is the same, whoever of them asks.
@@ -162,12 +162,31 @@ async def test_statements_are_listed_to_whom_they_concern_and_found_by_nobody_el
     assert (await own.ask(OF_PROGRAM, other.client, id=ids["p"])).data["node"]["statements"]["nodes"] == []
 
 
-@pytest.mark.parametrize("wrong", ["statementLines", "anything"])
-async def test_a_cursor_of_another_list_is_refused(sqlite_database: Database, wrong: str) -> None:
+async def test_the_cursor_of_another_list_is_refused(sqlite_database: Database) -> None:
     own = await account(sqlite_database)
-    asked = """query ($id: ID!, $after: String) {
-      node(id: $id) { ... on BillingAgreement { statements(after: $after) { totalCount } } } }"""
-    assert (await own.ask(asked, own.market.client, id=own.agreement, after=wrong)).errors == ["BAD_CURSOR"]
+    await own.redeems("2017-09-10T12:00", "2017-09-11T12:00")
+    client = own.market.client
+    shown = (await own.ask(AGREEMENT, client, id=own.agreement, month="2017-09-01")).data["node"]
+    of_another = shown["unbilledRedemptions"]["pageInfo"]["endCursor"]
+    asked = """query ($id: ID!, $unbilled: String, $statements: String) { node(id: $id) { ... on BillingAgreement {
+      unbilledRedemptions(after: $unbilled) { nodes { id } } statements(after: $statements) { totalCount } } } }"""
+    rest = await own.ask(asked, client, id=own.agreement, unbilled=of_another)
+    assert len(rest.data["node"]["unbilledRedemptions"]["nodes"]) == 1
+    assert (await own.ask(asked, client, id=own.agreement, statements=of_another)).errors == ["BAD_CURSOR"]
+
+
+async def test_a_longer_statement_costs_no_more_reads(database: Database) -> None:
+    asked = """query ($id: ID!) { node(id: $id) { ... on Statement { lines { nodes {
+      redemption { product { code } voucher { lastFour } promotion { code } } broughtForward { number } } } } } }"""
+    own, counted = await account(database), []
+    for month, lines in ((SEPTEMBER, 2), (OCTOBER, 6)):
+        await own.redeems(*(f"2017-{month.month:02}-1{day}T12:00" for day in range(lines)))
+        statement = await own.closes(month, at(f"2017-{month.month + 1}-02T12:00"))
+        with statements() as made:
+            shown = (await own.ask(asked, own.market.program_admin, id=statement)).data["node"]["lines"]["nodes"]
+        assert len(shown) == lines
+        counted.append(len(made))
+    assert counted[0] == counted[1]
 
 
 async def test_the_operations_about_statements_run_with_the_ids_that_others_show(demo: Database) -> None:
