@@ -142,6 +142,7 @@ async def test_a_form_that_is_not_known_is_refused(demo: Database) -> None:
 
 
 XTRA_LEASE = "/admin/organizations/xtra-lease"
+GLOVIS = "/admin/organizations/glovis-america"
 
 
 async def explored(support: Desk, words: str) -> str:
@@ -161,20 +162,32 @@ async def test_every_page_opens_its_own_operation_in_the_explorer(demo: Database
         case = str(support.page.url)
         await to_a_learner(support)
         learner = str(support.page.url)
-        await support.open(f"{XTRA_LEASE}/vouchers")
-        voucher = next(link for link in support.links.values() if link.startswith("/admin/vouchers/"))
-        await support.open(f"{XTRA_LEASE}/voucher-orders")
-        order = next(link for link in support.links.values() if link.startswith("/admin/voucher-orders/"))
-        await support.open("/admin/programs")
-        program = next(link for link in support.links.values() if link.startswith("/admin/programs/"))
         snapshot, invoice = await link_to(support, "403"), await invoice_of(support)
+        await support.open(f"{XTRA_LEASE}/cohorts")
+        await support.press("Dry run")
+        preview = str(support.page.url)
+        program = await first(support, "/admin/programs", "/admin/programs/")
+        lists = [XTRA_LEASE + under for under in ("", "/vouchers", "/voucher-orders", "/cohorts", "/invitations")]
+        lists += [f"{GLOVIS}/statements", f"{GLOVIS}/agreements", "/admin", "/admin/programs", "/admin/disputes"]
+        about_one = [
+            await first(support, f"{XTRA_LEASE}/vouchers", "/admin/vouchers/"),
+            await first(support, f"{XTRA_LEASE}/voucher-orders", "/admin/voucher-orders/"),
+            await first(support, f"{GLOVIS}/statements", "/admin/statements/"),
+            await first(support, f"{GLOVIS}/agreements", "/admin/agreements/"),
+        ]
+        of_program = [program, f"{program}/statements", f"{program}/promotions"]
+        of_bills = [MONTH, XTRA, snapshot, invoice, case, learner, "/admin/disputes/report"]
         opened: list[str] = []
-        about_one = (XTRA_LEASE, MONTH, XTRA, snapshot, invoice, case, learner, f"{XTRA_LEASE}/vouchers", voucher)
-        about_vouchers = (f"{XTRA_LEASE}/voucher-orders", order, "/admin/programs", program)
-        for page in ("/admin", "/admin/disputes", "/admin/disputes/report", *about_one, *about_vouchers):
+        for page in (*lists, *about_one, *of_program, *of_bills, preview):
             await support.open(page)
             opened.append(await explored(support, "Open in the explorer"))
     assert sorted(opened) == sorted(page.operation for page in PAGES)
+
+
+async def first(desk: Desk, page: str, below: str) -> str:
+    """The first that a page leads to."""
+    await desk.open(page)
+    return next(link for link in desk.links.values() if link.startswith(below))
 
 
 async def test_a_client_can_compare_the_ways_to_count_in_the_explorer(demo: Database) -> None:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from graphiql.operations import Operation, load_operations
 from models.access import Role
+from models.outbox import MessageState, OutboxMessage
+from models.promotions import Promotion
+from models.redemptions import FeeOrder
+from models.statements import Statement
 from resolvers.loaders.places import organization_by_slug
 from resolvers.principal import Principal
 from server.database import Database
 from server.demo.recording import record_client
+from server.demo.sponsoring import INVITED_ADDRESS, invite_applicant
 from server.demo.stories import clients
-from tests.asking import Answer, ask
+from tests.asking import NOW, Answer, ask
+from tests.code_keys import CODE_KEYS
+from tests.test_invariants import offended
 
 COUNT = """
 query($slug: String!, $activity: ActivityFilter!, $knownAt: DateTime) {
@@ -173,6 +182,20 @@ async def test_the_operations_about_vouchers_run_with_the_ids_that_others_show(d
 def terms_of(program: dict[str, Any]) -> str:
     (terms,) = program["voucherPrograms"]["nodes"]
     return str(terms["id"])
+
+
+async def test_an_applicant_was_sponsored_and_somebody_is_invited(demo: Database) -> None:
+    """Half of her application was paid by a promotion, half by a voucher that was billed later, on one statement."""
+    await demo.run(partial(invite_applicant, keys=CODE_KEYS, now=NOW))
+    async with demo.reading() as connection:
+        by_cart = select(FeeOrder.total_minor, FeeOrder.by_card_minor).where(FeeOrder.checkout_id.is_not(None))
+        (paid,) = await connection.execute(by_cart)
+        (billed,) = await connection.execute(select(Statement.month, Statement.total_minor))
+        (promotion,) = await connection.execute(select(Promotion.uses, Promotion.remaining_minor))
+        (message,) = await connection.execute(select(OutboxMessage.recipient, OutboxMessage.state))
+    assert (tuple(paid), tuple(billed)) == ((12_500, 0), (dt.date(2017, 9, 1), 6_250))
+    assert (tuple(promotion), tuple(message)) == ((1, 56_250), (INVITED_ADDRESS, MessageState.WAITING))
+    assert await offended(demo) == set()
 
 
 async def id_of(database: Database, slug: str) -> str:
