@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import pypdfium2  # type: ignore[import-untyped]
+from typing import Any
 
+import pypdfium2  # type: ignore[import-untyped]
+from sqlalchemy import update
+
+from models.programs import Program
 from models.voucher_programs import Leftovers
 from resolvers.receipts import load_receipt
+from resolvers.vouchers.keeping import keep_vouchers
 from schema.ids import decode_id
 from server.database import Database
-from tests.builders import MINUTE
+from tests.builders import MINUTE, STAFF
 from tests.code_keys import CODE_KEYS
 from tests.shopping import Market, Window, market, window
 from tests.visitors import SUPPORT, visiting
@@ -91,3 +96,25 @@ async def test_the_page_and_the_paper_say_the_same_to_who_paid_and_who_runs_the_
     async with visiting(sqlite_database, None) as client:
         asked = await client.get(f"/receipts/{order}")
         assert (asked.status_code, asked.headers["location"]) == (303, f"/sign-in?next=/receipts/{order}")
+
+
+async def test_what_expired_before_a_refund_reopened_the_voucher_is_not_left(database: Database) -> None:
+    own = await market(database)
+    (voucher,) = await own.shop.stock(CODE_KEYS, face_minor=30_000, expires_at=own.shop.now + 10 * MINUTE)
+    me = await window(own)
+    first = await pays(own, me, voucher.code, own.shop.fee_id, "first")
+
+    async def reopens(act: Any) -> None:
+        await act.session.execute(update(Program).values(reopen_days=5))
+
+    await own.shop.act(reopens)
+    own.shop.now += 20 * MINUTE
+    await keep_vouchers(own.shop.database.reading, own.shop.database.run, STAFF, own.shop.now)
+    await gives_back(own, first)
+    row = await own.shop.voucher(voucher.id)
+    assert (row.expired_minor, row.remaining_minor) == (17_500, 12_500)
+    opened = [own.id_of("Voucher", voucher.id)]
+    code = await own.done(own.shop.client, "voucherCodesReveal", "codes { code }", vouchers=opened)
+    again = await pays(own, me, code["codes"][0]["code"], own.shop.fee_id, "again")
+    assert await left(own, again) == [("USD 300.00", "USD 0.00")]
+    assert await left(own, first) == [("USD 300.00", "USD 175.00")], "it expired afterwards"
