@@ -12,6 +12,7 @@ from models.redemptions import FeeOrder
 from models.statements import StatementState
 from models.voucher_programs import VoucherFunding
 from resolvers.loaders.statements import StatementRow, StatementsKey, StatementsPage, statements_of
+from resolvers.papers.statement_csv import statement_csv
 from resolvers.statements.closing import close_month
 from server.database import Database
 from tests.builders import MINUTE, STAFF
@@ -19,6 +20,7 @@ from tests.checking_out import Counter, counter
 from tests.code_keys import CODE_KEYS
 from tests.promoting import HALF_OFF_MINOR, LATER, promoted
 from tests.test_invariants import offended
+from tests.test_voucher_exports import rows_of
 from tests.vouchering import FEE_MINOR
 
 
@@ -130,3 +132,16 @@ async def test_what_a_promotion_took_off_is_billed_later_and_credited_when_it_is
         (april, FEE_MINOR - HALF_OFF_MINOR, due),
     ]
     assert await offended(database) == set()
+    assert [await lines(at, row) for row in await statements(at)] == [
+        [("redemption", "62.50")],
+        [("reversal", "-10.00"), ("reversal", "-52.50")],
+        [("redemption", "125.00"), ("credit", "-62.50")],
+    ]
+
+
+async def lines(at: Counter, statement: StatementRow) -> list[tuple[str, str]]:
+    """Of its file: what each line is, and how much."""
+    parts = [part async for part in statement_csv(at.market.database.reading, STAFF, statement)]
+    rows, end = rows_of("".join(parts))
+    assert end[0] == "END"
+    return [(row["kind"], row["billed"] or f"-{row['credited']}") for row in rows]

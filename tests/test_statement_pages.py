@@ -65,7 +65,7 @@ async def test_a_program_closes_a_month_by_hand_and_records_that_it_was_paid(sql
 
     address = f"statements/{statement.rsplit('/', 1)[1]}/lines"
     rows, text = await downloaded(market, market.client, address)
-    assert [(row["number"], row["kind"], row["amount"]) for row in rows] == [
+    assert [(row["number"], row["kind"], row["billed"]) for row in rows] == [
         ("1", "redemption", "125.00"),
         ("2", "redemption", "125.00"),
     ]

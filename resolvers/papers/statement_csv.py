@@ -19,7 +19,8 @@ from resolvers.principal import Principal
 HEADER = (
     *("number", "kind", "counted_at", "product", "reference", "code_ends_in", "purpose"),
     *("assigned_to", "external_id", "email"),
-    *("brought_forward", "amount", "currency"),
+    # Neither is below zero: a cell that begins with a minus would be neutralised, and be no number any more.
+    *("brought_forward", "billed", "credited", "currency"),
 )
 REDEEMED, TAKEN_BACK, FORWARD = "redemption", "reversal", "credit"
 NO_REDEMPTION = ("", "", "", "", *NOBODY)
@@ -73,11 +74,18 @@ async def _cells(
             *_kind(row, redemptions),
             *about.get(_redemption_of(row), NO_REDEMPTION),
             numbers.get(row.brought_forward_id or 0, ""),
-            decimal_of(Money(row.amount_minor, statement.currency)),
+            *_sides(Money(row.amount_minor, statement.currency)),
             statement.currency,
         )
         for row in rows
     ]
+
+
+def _sides(amount: Money) -> tuple[str, str]:
+    """What it adds to the total, and what it takes from it."""
+    if amount.amount_minor >= 0:
+        return decimal_of(amount), ""
+    return "", decimal_of(Money(-amount.amount_minor, amount.currency))
 
 
 def _redemption_of(row: LineRow) -> int | None:
