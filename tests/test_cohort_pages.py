@@ -57,6 +57,9 @@ async def test_invitations_are_sent_again_and_taken_back_and_claims_decided_on_a
     waiting = f"/admin/organizations/{own.data['organization']['slug']}/invitations"
     async with desks(sqlite_database, market.client) as (_, client):
         assert ADDRESS in await client.open(waiting)
+        (voucher,) = [link for link in client.links.values() if link.startswith("/admin/vouchers/")]
+        assert f"Assigned to {ADDRESS}" in await client.open(voucher)
+        await client.open(waiting)
         assert "e-mail address" in await client.press("Send another link", 400, email="nora at home")
         assert "nora@new.example" in await client.press("Send another link", email="nora@new.example")
         assert "reminded 1×" in await client.press("Remind")
