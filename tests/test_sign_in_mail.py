@@ -8,6 +8,7 @@ import re
 import structlog
 from sqlalchemy import text
 
+from graphiql.operations import load_operations
 from models.attempts import MOST_ASKED, AskedBy
 from models.base import Base
 from server.database import Database
@@ -18,6 +19,7 @@ from tests.test_claim_page import viewer
 from tests.visitors import read, visiting
 from tests.vouchering import shop
 
+OPERATIONS = {operation.name: operation for operation in load_operations()}
 LINK = re.compile(r"http://127\.0\.0\.1:8000(/sign-in/[\w-]+)")
 
 
@@ -40,6 +42,13 @@ async def test_who_has_registered_asks_for_a_link_and_is_signed_in_by_it(databas
         assert (await client.post(found[1])).status_code == 303
         seen = await viewer(client)
         assert (seen["name"], seen["role"]) == (me.name, "INDIVIDUAL")
+        links = read(await client.get("/", follow_redirects=True)).links
+        for named in (links["your vouchers"], links["the fees that you have paid"]):
+            operation = OPERATIONS[named.removeprefix("/explorer?operation=")]
+            asked_for = {"query": operation.query, "variables": dict(operation.variables)}
+            answer = (await client.post("/graphql", json=asked_for)).json()
+            *_, mine = answer["data"]["viewer"].values()
+            assert mine["totalCount"] == 0
         client.cookies.clear()
         assert "has been used" in read(await client.post(found[1])).said
 
