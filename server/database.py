@@ -36,6 +36,8 @@ BUSY_TIMEOUT_SECONDS = 10
 WRITER_QUEUE_SECONDS = 120
 ATTEMPTS = 25
 LONGEST_PAUSE_SECONDS = 0.5
+# Of keys that are drawn at random two may once be the same, and not thrice.
+KEY_ATTEMPTS = 3
 # How long a writer that was in somebody's way waits for its turn before it tries regardless.
 LONGEST_TURN_SECONDS = 2.0
 # PostgreSQL: serialization failure, deadlock.
@@ -101,7 +103,7 @@ class Database:
             try:
                 return await once(step)
             except (DBAPIError, Outrun) as problem:
-                if not is_conflict(problem):
+                if not (is_conflict(problem) or (attempt < KEY_ATTEMPTS and is_same_key(problem))):
                     raise
             await asyncio.sleep(_pause_seconds(attempt))
             once = self._in_turn
@@ -147,6 +149,16 @@ def is_conflict(problem: DBAPIError | Outrun) -> bool:
         # The low byte is the kind: SQLITE_BUSY_SNAPSHOT and its like are SQLITE_BUSY too.
         return getattr(problem.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
     return getattr(problem.orig, "sqlstate", None) in WORTH_RETRYING
+
+
+def is_same_key(problem: DBAPIError | Outrun) -> bool:
+    """Whether another row has the primary key that was drawn: the next time it is another one."""
+    if isinstance(problem, Outrun):
+        return False
+    if isinstance(problem.orig, sqlite3.Error):
+        return getattr(problem.orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+    constraint = getattr(problem.orig.__cause__, "constraint_name", None) if problem.orig else None
+    return str(constraint).startswith("pk_")
 
 
 async def migrate(url: str) -> None:

@@ -237,13 +237,28 @@ async def test_an_error_that_is_no_conflict_is_not_tried_again(database: Databas
     await make_counter(database)
     tries = []
 
-    async def insert_twice(session: AsyncSession) -> None:
+    async def insert_nothing(session: AsyncSession) -> None:
         tries.append(1)
-        await session.execute(text("INSERT INTO counter VALUES ('visits', 1)"))
+        await session.execute(text("UPDATE counter SET value = NULL"))
 
     with pytest.raises(IntegrityError):
-        await database.run(insert_twice)
+        await database.run(insert_nothing)
     assert len(tries) == 1
+
+
+async def test_a_key_that_somebody_drew_before_is_drawn_again_and_not_for_ever(database: Database) -> None:
+    async with database.writing() as session:
+        await session.execute(text("CREATE TABLE drawn (key TEXT NOT NULL, CONSTRAINT pk_drawn PRIMARY KEY (key))"))
+        await session.execute(text("INSERT INTO drawn VALUES ('taken')"))
+    keys = iter(["taken", "free", "taken", "taken", "taken", "never tried"])
+
+    async def draw(session: AsyncSession) -> None:
+        await session.execute(text("INSERT INTO drawn VALUES (:key)"), {"key": next(keys)})
+
+    await database.run(draw)
+    with pytest.raises(IntegrityError):
+        await database.run(draw)
+    assert next(keys) == "never tried"
 
 
 async def test_a_foreign_key_to_nothing_is_refused(database: Database) -> None:
