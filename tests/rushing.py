@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from itertools import count
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sqlalchemy import insert
 
@@ -73,7 +73,7 @@ def _buyer(person_id: int) -> Principal:
 async def crowd(market: Shop, people: int, uses: int) -> Rush:
     """Each opens a cart of one fee, which the promotion pays wholly."""
     budget, off = Money(2 * uses * FEE_MINOR, "USD"), Money(FEE_MINOR, "USD")
-    terms = {"percent_off": None, "amount_off": off, "most_uses": uses, "budget": budget, "excluded": []}
+    terms: dict[str, Any] = {"percent_off": None, "amount_off": off, "most_uses": uses, "budget": budget, "excluded": []}
     promotion = await promoted(market, **terms)
     now = market.now + dt.timedelta(seconds=10 * next(_crowds))
     person_ids = await _people(market, people, now)
