@@ -72,9 +72,9 @@ def _buyer(person_id: int) -> Principal:
 
 async def crowd(market: Shop, people: int, uses: int) -> Rush:
     """Each opens a cart of one fee, which the promotion pays wholly."""
-    budget, off = Money(2 * uses * FEE_MINOR, "USD"), Money(FEE_MINOR, "USD")
-    terms: dict[str, Any] = {"percent_off": None, "amount_off": off, "most_uses": uses, "budget": budget, "excluded": []}
-    promotion = await promoted(market, **terms)
+    off = Money(FEE_MINOR, "USD")
+    terms: dict[str, Any] = {"percent_off": None, "amount_off": off, "most_uses": uses, "excluded": []}
+    promotion = await promoted(market, budget=off * (2 * uses), **terms)
     now = market.now + dt.timedelta(seconds=10 * next(_crowds))
     person_ids = await _people(market, people, now)
     new = NewCart([LineWanted(market.fee_id)])
