@@ -47,7 +47,7 @@ END $$;
 SERVER = pytest.StashKey[ExitStack]()
 
 # Steady: the same examples each run, so that a red run is about the change. `--thorough` looks for new ones.
-hypothesis.settings.register_profile("bounded", max_examples=16, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("bounded", max_examples=12, deadline=None, derandomize=True)
 hypothesis.settings.register_profile(
     "thorough", max_examples=1_000, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )

@@ -93,12 +93,12 @@ async def test_a_preview_whose_people_are_others_by_now_is_not_listed(database: 
 
 async def test_a_standing_cohort_is_defined_tried_started_and_stopped(database: Database) -> None:
     market = await shop(database)
-    own = {
+    own: dict[str, Any] = {
         "organization": {"id": encode_id("Organization", market.tenant.id)},
         "voucherProgram": encode_id("VoucherProgram", market.program_id, market.voucher_program_id),
     }
     budget = {"amount": "250.00", "currency": "USD"}
-    given = {**own, "name": "Renewals", "filter": {"departments": ["Welding"]}, "budget": budget}
+    given: dict[str, Any] = {**own, "name": "Renewals", "filter": {"departments": ["Welding"]}, "budget": budget}
     made = (await asked(market, DEFINE, input=given))["cohort"]
     assert (made["name"], made["isRunning"], made["budget"], made["spent"]) == (
         "Renewals",

@@ -203,7 +203,9 @@ async def test_an_exclusion_that_ended_may_be_said_to_have_ended_earlier_or_neve
     await ended(tenant, tester, "2017-07-31")
     assert await billed(tenant, "2017-09-01") == (1, 1, 0)
     async with database.reading() as connection:
-        acts = (await connection.execute(select(Act).where(Act.source == Source.CORRECTION).order_by(Act.recorded_at))).all()
+        acts = (
+            await connection.execute(select(Act).where(Act.source == Source.CORRECTION).order_by(Act.recorded_at))
+        ).all()
     assert [act.reason for act in acts] == ["a test account", "works for the client", "works for the client"]
     assert {act.actor for act in acts} == {"Sam of support"}
 

@@ -228,7 +228,7 @@ async def test_an_administrator_sees_their_own_organization_only(database: Datab
 async def test_who_may_see_no_organization_is_told_so(sqlite_database: Database) -> None:
     await xtra_lease(sqlite_database)
     async with visiting(sqlite_database, await individual(sqlite_database)) as client:
-        assert "There is no organization that Ida may see." in read(await client.get("/admin")).said
+        assert "What is yours is in the explorer" in read(await client.get("/admin")).said
         assert (await client.get("/admin/organizations/xtra-lease")).status_code == 404
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from hypothesis import settings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,7 +33,9 @@ from server.database import Database
 from tests.builders import STAFF, Tenant, organization
 
 FIRST, DAYS = dt.date(2017, 6, 1), 150
-LEARNERS, ROUNDS, CORRECTIONS_A_ROUND = 40, 4, 250
+LEARNERS, CORRECTIONS_A_ROUND = 40, 250
+# `--thorough` tries twice as many.
+ROUNDS = 4 if settings().max_examples > 100 else 2
 RANDOM_BRIDGES = 30
 DATES = [dt.date(2017, 8, 1), dt.date(2017, 9, 1), dt.date(2017, 10, 1)]
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.base import Instant
 from models.batches import as_keys, asked, first_rows_of_each
 from resolvers.loaders.fee_orders import ORDER, FeeOrderRow
+from resolvers.loaders.kinds import rows_by_kind, values_by_kind
 from resolvers.loaders.voucher_lists import Between
 from resolvers.loaders.voucher_programs import InProgram, Reader, columns_of
 
@@ -58,6 +59,7 @@ class ChosenOrders:
         return {**self.between.parameters(), "reference": self.reference or ""}
 
 
+@rows_by_kind
 async def fee_orders_of(
     connection: AsyncConnection, keys: Sequence[FeeOrdersKey], chosen: ChosenOrders, page: FeeOrdersPage
 ) -> list[FeeOrderRow]:
@@ -70,6 +72,7 @@ async def fee_orders_of(
     return [FeeOrderRow._make(row) for row in await connection.execute(statement, parameters)]
 
 
+@values_by_kind
 async def fee_order_totals(
     connection: AsyncConnection, keys: Sequence[FeeOrdersKey], chosen: ChosenOrders
 ) -> list[int]:

@@ -19,6 +19,7 @@ from models.products import ProductRule
 from models.promotions import Promotion, PromotionProduct, PromotionState, PromotionTerms
 from models.voucher_orders import VoucherOrder, VoucherOrderState
 from models.voucher_programs import ProductRuling, VoucherFunding
+from resolvers.loaders.kinds import rows_by_kind, values_by_kind
 from resolvers.loaders.voucher_programs import InProgram, Reader, columns_of, rows_by_key
 
 PROMOTION = Promotion.__table__
@@ -179,6 +180,7 @@ class PromotionsPage:
 States = tuple[PromotionState, ...] | None
 
 
+@rows_by_kind
 async def promotions_of(
     connection: AsyncConnection, keys: Sequence[PromotionsKey], states: States, now: dt.datetime, page: PromotionsPage
 ) -> list[PromotionRow]:
@@ -189,6 +191,7 @@ async def promotions_of(
     return await _ruled(connection, [PromotionRow(*row) for row in rows])
 
 
+@values_by_kind
 async def promotion_totals(
     connection: AsyncConnection, keys: Sequence[PromotionsKey], states: States, now: dt.datetime
 ) -> list[int]:

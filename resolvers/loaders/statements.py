@@ -17,6 +17,7 @@ from models.errors import NotFound
 from models.fee_refunds import RedemptionReversal
 from models.money import Money
 from models.statements import Statement, StatementLine, StatementState
+from resolvers.loaders.kinds import rows_by_kind, values_by_kind
 from resolvers.loaders.payments import PAYMENT, ShownPaymentRow
 from resolvers.loaders.voucher_programs import InProgram, Reader, columns_of, rows_by_key
 
@@ -108,6 +109,7 @@ def _shape(keys: Sequence[StatementsKey], states: States) -> Shape:
     return Shape(tuple(name for name, key in named.items() if key), states)
 
 
+@rows_by_kind
 async def statements_of(
     connection: AsyncConnection, keys: Sequence[StatementsKey], page: StatementsPage, states: States = None
 ) -> list[StatementRow]:
@@ -118,6 +120,7 @@ async def statements_of(
     return [StatementRow._make(row) for row in rows]
 
 
+@values_by_kind
 async def statement_totals(
     connection: AsyncConnection, keys: Sequence[StatementsKey], states: States = None
 ) -> list[int]:

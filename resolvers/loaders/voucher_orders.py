@@ -16,6 +16,7 @@ from models.batches import as_keys, asked, first_rows_of_each
 from models.money import Money
 from models.voucher_orders import VoucherOrder, VoucherOrderState
 from models.voucher_programs import VoucherFunding
+from resolvers.loaders.kinds import rows_by_kind, values_by_kind
 
 ORDER = VoucherOrder.__table__
 
@@ -100,6 +101,7 @@ class OrdersPage:
 States = tuple[VoucherOrderState, ...] | None
 
 
+@rows_by_kind
 async def orders_of(
     connection: AsyncConnection, keys: Sequence[OrdersKey], states: States, page: OrdersPage
 ) -> list[OrderRow]:
@@ -111,6 +113,7 @@ async def orders_of(
     return [OrderRow._make(row) for row in rows]
 
 
+@values_by_kind
 async def order_totals(connection: AsyncConnection, keys: Sequence[OrdersKey], states: States) -> list[int]:
     rows = await connection.execute(_order_totals(*_given(keys), states), as_keys(keys))
     found = {row[0]: row[1] for row in rows}

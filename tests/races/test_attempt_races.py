@@ -8,6 +8,7 @@ from collections import Counter
 from sqlalchemy import func, select
 
 from models.attempts import MOST, MOST_SERVING_OTHERS, AttemptBy, AttemptCount
+from models.codes import code_of
 from models.ids import encode_id
 from models.redemptions import Redemption
 from resolvers.vouchers.attempting import limited
@@ -41,7 +42,8 @@ async def test_of_many_guesses_at_once_no_more_get_through_than_may_on_any_conne
 
 async def test_of_many_people_at_one_code_no_more_get_through_than_may(database: Database) -> None:
     market, most = await shop(database), MOST[AttemptBy.TARGET]
-    told = await asyncio.gather(*(outcome(market, person(n, f"192.0.2.{n}"), "ONE", fails) for n in range(CALLERS)))
+    code = code_of(1)
+    told = await asyncio.gather(*(outcome(market, person(n, f"192.0.2.{n}"), code, fails) for n in range(CALLERS)))
     assert Counter(told) == {"CODE_NOT_USABLE": most, "TOO_MANY_ATTEMPTS": CALLERS - most}
 
 
