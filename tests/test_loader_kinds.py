@@ -1,4 +1,4 @@
-"""Lists of a program, of an organization and of both may be asked for at once: each is answered by its own statement."""
+"""Lists of a program, of an organization and of both may be asked for at once: each has a statement of its own."""
 
 from __future__ import annotations
 
