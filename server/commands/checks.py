@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ CHECKS = {
     "layers (import-linter)": [PYTHON, "-c", "from importlinter.cli import lint_imports_command as run; run()"],
     "types (mypy)": [PYTHON, "-m", "mypy", "--no-error-summary"],
 }
-TEST_WORKERS = 3
+TEST_WORKERS = 2
 NO_TEST_RAN = 5
 
 
@@ -58,9 +59,11 @@ def check_everything(pytest_arguments: list[str], *, thorough: bool) -> int:
 
 
 def _run_tests(arguments: list[str], *, thorough: bool) -> bool:
-    command = [PYTHON, "-m", "pytest", f"--numprocesses={TEST_WORKERS}", "--quiet"]
+    command = [PYTHON, "-m", "pytest", f"--numprocesses={TEST_WORKERS}", "--dist=worksteal", "--quiet"]
     command += ["--hypothesis-profile=thorough"] if thorough else []
-    code = subprocess.run([*command, *arguments], cwd=ROOT, check=False).returncode
+    # What is compiled is kept, whatever the shell says: many tests start programs of ours.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    code = subprocess.run([*command, *arguments], cwd=ROOT, env=environment, check=False).returncode
     if code == NO_TEST_RAN:
         print("No test ran: nothing matches what was asked for.")
     return code == 0

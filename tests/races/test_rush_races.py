@@ -13,7 +13,7 @@ from tests.rushing import Rush, crowd
 from tests.test_invariants import offended
 from tests.vouchering import shop
 
-PEOPLE, USES = 80, 20
+PEOPLE, USES = 40, 10
 BUSY, FULL = VoucherErrorCode.PROMOTION_BUSY.name, VoucherErrorCode.PROMOTION_FULL.name
 
 
@@ -25,7 +25,7 @@ async def told(rush: Rush, place: int) -> str:
     return said
 
 
-async def test_of_a_crowd_that_checks_out_at_once_the_first_twenty_use_it(database: Database) -> None:
+async def test_of_a_crowd_that_checks_out_at_once_the_first_ten_use_it(database: Database) -> None:
     rush = await crowd(await shop(database), PEOPLE, USES)
     outcomes = Counter(await asyncio.gather(*(told(rush, place) for place in range(PEOPLE))))
     assert outcomes == {Rush.DONE: USES, FULL: PEOPLE - USES}
