@@ -13,7 +13,7 @@ from models.batches import as_parameter, asked
 from models.program_events import ProgramDeed, ProgramEvent, ProgramThing
 from models.vouchers import AssigneeKind, AssignmentState, VoucherStanding
 from resolvers.cohorts.defining import FoundCohort
-from resolvers.cohorts.surveying import InStock
+from resolvers.cohorts.surveying import Stock
 from resolvers.database import Outrun
 from resolvers.programs.acting import ProgramAct
 from resolvers.vouchers.moving import ASSIGNMENT, VOUCHER
@@ -23,14 +23,12 @@ AT_ONCE = 2_500
 GIVEN = ("voucher_id", "learner_id", "assignment_id", "event_id")
 
 
-async def give(
-    act: ProgramAct, cohort: FoundCohort, bulk_id: int, learner_ids: Sequence[int], stock: Sequence[InStock]
-) -> None:
+async def give(act: ProgramAct, cohort: FoundCohort, bulk_id: int, learner_ids: Sequence[int], stock: Stock) -> None:
     """The first of the people gets the first of the stock. So many at a time that memory stays flat."""
     assignment_id, event_id = act.keys.take(len(learner_ids)), act.keys.take(len(learner_ids))
     given = (
-        (voucher.voucher_id, learner_id, assignment_id + place, event_id + place)
-        for place, (learner_id, voucher) in enumerate(zip(learner_ids, stock, strict=True))
+        (voucher_id, learner_id, assignment_id + place, event_id + place)
+        for place, (learner_id, voucher_id) in enumerate(zip(learner_ids, stock.voucher_ids, strict=True))
     )
     shared = _shared(act, cohort, bulk_id)
     while part := list(islice(given, AT_ONCE)):

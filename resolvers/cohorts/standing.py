@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -25,7 +24,7 @@ from resolvers.cohorts.defining import (
 )
 from resolvers.cohorts.giving import give
 from resolvers.cohorts.previewing import BULK, VALID_FOR, write_bulk
-from resolvers.cohorts.surveying import InStock, Survey, soonest, survey
+from resolvers.cohorts.surveying import Stock, Survey, soonest, survey
 from resolvers.database import Outrun, Reading, Writing
 from resolvers.loaders.voucher_programs import voucher_program_of
 from resolvers.organizations import calendars, named
@@ -208,23 +207,15 @@ async def _begin(act: ProgramAct, running: Running, today: dt.date) -> bool:
     return begun.scalar_one_or_none() is not None
 
 
-async def _affordable(act: ProgramAct, cohort: FoundCohort, most: int) -> list[InStock]:
-    """As many of the stock as the budget pays for, and never one more."""
-    left = (cohort.budget_minor or 0) - cohort.spent_minor
-    chosen: list[InStock] = []
-    for voucher in await soonest(act.session, cohort, act.now, most):
-        left -= voucher.remaining_minor
-        if left < 0:
-            break
-        chosen.append(voucher)
-    return chosen
+async def _affordable(act: ProgramAct, cohort: FoundCohort, most: int) -> Stock:
+    """As many of the stock as the budget pays for."""
+    stock = await soonest(act.session, cohort, act.now, most)
+    return stock.worth((cohort.budget_minor or 0) - cohort.spent_minor)
 
 
-async def _assign(
-    act: ProgramAct, cohort: FoundCohort, today: dt.date, found: Survey, stock: Sequence[InStock]
-) -> None:
+async def _assign(act: ProgramAct, cohort: FoundCohort, today: dt.date, found: Survey, stock: Stock) -> None:
     """To those first who have been learners the longest."""
-    await _spend(act, cohort, sum(voucher.remaining_minor for voucher in stock))
+    await _spend(act, cohort, sum(stock.values_minor))
     bulk_id = await write_bulk(act, cohort, today, found, BulkState.COMMITTED, assigned=len(stock))
     await give(act, cohort, bulk_id, found.eligible[: len(stock)], stock)
     told = f"{len(stock):,} of {len(found.eligible):,} people who newly belong"

@@ -6,7 +6,7 @@ import datetime as dt
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import accumulate
 
 from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -15,7 +15,7 @@ from models.cohorts import Verdict
 from models.fingerprints import Fingerprints
 from models.voucher_programs import Transferability
 from resolvers.cohorts.defining import FoundCohort
-from resolvers.cohorts.finding import people
+from resolvers.cohorts.finding import AT_ONCE, people
 from resolvers.vouchers.finding import PROGRAM
 from resolvers.vouchers.moving import ASSIGNMENT, VOUCHER, is_usable
 
@@ -31,9 +31,20 @@ class Survey:
     in_stock: int
 
 
-class InStock(NamedTuple):
-    voucher_id: int
-    remaining_minor: int
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Vouchers of the stock, those first that expire soonest, and what each is worth: sixteen bytes each."""
+
+    voucher_ids: array[int]
+    values_minor: array[int]
+
+    def __len__(self) -> int:
+        return len(self.voucher_ids)
+
+    def worth(self, most_minor: int) -> Stock:
+        """As many of the first as are worth so much together, and never one more."""
+        many = sum(1 for total in accumulate(self.values_minor) if total <= most_minor)
+        return Stock(self.voucher_ids[:many], self.values_minor[:many])
 
 
 async def survey(
@@ -64,11 +75,17 @@ async def in_stock(connection: AsyncConnection | AsyncSession, cohort: FoundCoho
 
 async def soonest(
     connection: AsyncConnection | AsyncSession, cohort: FoundCohort, now: dt.datetime, most: int
-) -> list[InStock]:
-    """So many of the stock at most, those first that expire soonest."""
+) -> Stock:
+    """So many of the stock at most."""
     by = (VOUCHER.c.expires_at, VOUCHER.c.id)
     chosen = select(VOUCHER.c.id, VOUCHER.c.remaining_minor).where(_is_in_stock(cohort, now)).order_by(*by).limit(most)
-    return [InStock._make(row) for row in await connection.execute(chosen)]
+    stock = Stock(array("q"), array("q"))
+    found = await connection.stream(chosen, execution_options={"yield_per": AT_ONCE})
+    async for part in found.partitions():
+        ids, values = zip(*part, strict=True)
+        stock.voucher_ids.extend(ids)
+        stock.values_minor.extend(values)
+    return stock
 
 
 def _is_in_stock(cohort: FoundCohort, now: dt.datetime) -> ColumnElement[bool]:

@@ -1,8 +1,9 @@
 """Whether the time of an answer tells why a code cannot be used: through the API, of each reason, against unknown ones.
 
-Rounds are interleaved: in each, one code of every reason is tried at the counter, in an order of its own. Shown are the
-medians, how likely an answer of the reason is to come later than one to an unknown code (a half: the time tells
-nothing), and how likely so much would be by chance (Mann-Whitney). A second lot of unknown ones shows what chance does.
+Rounds are interleaved: in each, one code of every reason is tried, in an order of its own; first at the counter, by the
+program's people, then at a cart, by its person. Shown are the medians, how likely an answer of the reason is to come
+later than one to an unknown code (a half: the time tells nothing), and how likely so much would be by chance
+(Mann-Whitney). A second lot of unknown ones shows what chance does.
 
     python -m tests.benchmarks.code_timing [--rounds 400] [--postgres URL] [--only sqlite]
 
@@ -19,7 +20,9 @@ import random
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -27,12 +30,14 @@ from rich.table import Table
 
 from models.codes import RANDOM_BITS, code_of, spaced
 from models.ids import encode_id
+from resolvers.principal import Principal
 from resolvers.vouchers.assigning import Assigning, assign
 from schema.context import Context
 from schema.root import schema
 from server.database import Database
 from tests.benchmarks.roster_import import Databases, server_at
 from tests.builders import NOON
+from tests.carting import GATEWAYS, buyer
 from tests.code_keys import CODE_KEYS
 from tests.test_vouchers import learner, redeemed, reissued, revoked
 from tests.vouchering import Shop, shop
@@ -40,7 +45,10 @@ from tests.vouchering import Shop, shop
 CODES_EACH = 20
 UNKNOWN = "unknown"
 REDEEM = """mutation ($input: VoucherRedeemInput!) {
-  voucherRedeem(input: $input) { voucher { id } userErrors { field message code } }
+  tried: voucherRedeem(input: $input) { userErrors { field message code } }
+}"""
+APPLY = """mutation ($input: CartVoucherApplyInput!) {
+  tried: cartVoucherApply(input: $input) { userErrors { field message code } }
 }"""
 console = Console()
 
@@ -69,28 +77,50 @@ def misspelled() -> list[str]:
     return [code[:-1] + ("0" if code[-1] != "0" else "1") for code in unknown()]
 
 
-async def answered(market: Shop, code: str, at: dt.datetime) -> float:
-    """Microseconds until the refusal is there. Each try is of a day of its own, so that none is one too many."""
-    database = market.database
-    context = Context(market.program_admin, at, database.reading, database.run, code_keys=CODE_KEYS)
+@dataclass(frozen=True)
+class Desk:
+    """Where a code is entered, and by whom."""
+
+    market: Shop
+    by: Principal
+    mutation: str
+    input: Mapping[str, object]
+
+    async def answered(self, code: str, at: dt.datetime) -> float:
+        """Microseconds until the refusal is there. Each try is of a day of its own, so that none is one too many."""
+        database = self.market.database
+        own = {"code_keys": CODE_KEYS, "gateways": GATEWAYS}
+        context = Context(self.by, at, database.reading, database.run, **own)  # type: ignore[arg-type]
+        asked = {**self.input, "by": {"code": spaced(code)}}
+        if self.mutation == REDEEM:
+            asked["idempotencyKey"] = f"{random.random()}"
+        began = time.perf_counter_ns()
+        answer = await schema.execute(self.mutation, variable_values={"input": asked}, context_value=context)
+        took = (time.perf_counter_ns() - began) / 1_000
+        assert answer.data is not None
+        assert [error["code"] for error in answer.data["tried"]["userErrors"]] == ["CODE_NOT_USABLE"], answer
+        return took
+
+
+def at_the_counter(market: Shop) -> Desk:
     fee = encode_id("Product", market.program_id, market.fee_id)
-    asked = {"product": fee, "by": {"code": spaced(code)}, "reference": "A", "idempotencyKey": f"{random.random()}"}
-    began = time.perf_counter_ns()
-    answer = await schema.execute(REDEEM, variable_values={"input": asked}, context_value=context)
-    took = (time.perf_counter_ns() - began) / 1_000
-    assert answer.data is not None
-    assert [error["code"] for error in answer.data["voucherRedeem"]["userErrors"]] == ["CODE_NOT_USABLE"], answer
-    return took
+    return Desk(market, market.program_admin, REDEEM, {"product": fee, "reference": "A"})
 
 
-async def timed(database: Database, rounds: int) -> dict[str, list[float]]:
-    market = await shop(database)
-    codes = await codes_of_each_reason(market)
+async def at_a_cart(market: Shop) -> Desk:
+    ida = await buyer(market)
+    cart = await ida.opens()
+    seen = {"cart": encode_id("Cart", market.program_id, cart.id), "expectedVersion": cart.version}
+    return Desk(market, ida.principal, APPLY, seen)
+
+
+async def timed(desk: Desk, rounds: int) -> dict[str, list[float]]:
+    codes = await codes_of_each_reason(desk.market)
     took: dict[str, list[float]] = {reason: [] for reason in codes}
     for number in range(-rounds // 10, rounds):
         for reason in random.sample(list(codes), len(codes)):
             code = codes[reason][number % CODES_EACH]
-            micros = await answered(market, code, NOON + dt.timedelta(days=100 + number))
+            micros = await desk.answered(code, NOON + dt.timedelta(days=100 + number))
             # The first rounds warm up.
             if number >= 0:
                 took[reason].append(micros)
@@ -127,7 +157,9 @@ async def main(arguments: argparse.Namespace) -> None:
             await databases.prepare()
             async with databases.fresh() as url:
                 database = Database.open(url)
-                show(kind, await timed(database, arguments.rounds))
+                market = await shop(database)
+                show(f"{kind}, at the counter", await timed(at_the_counter(market), arguments.rounds))
+                show(f"{kind}, at a cart", await timed(await at_a_cart(market), arguments.rounds))
                 await database.close()
 
 
