@@ -27,7 +27,9 @@ NO_TEST_RAN = 5
 
 def check(
     context: typer.Context,
-    thorough: Annotated[bool, typer.Option(help="Many more examples in the property tests, and PostgreSQL everywhere; far slower.")] = False,
+    thorough: Annotated[
+        bool, typer.Option(help="Many more examples in the property tests, and PostgreSQL everywhere; far slower.")
+    ] = False,
 ) -> None:
     """Check everything: style, types, layers and all tests, on SQLite and on a PostgreSQL that it starts itself.
 
