@@ -10,7 +10,7 @@ import random
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
@@ -36,6 +36,7 @@ BUSY_TIMEOUT_SECONDS = 10
 WRITER_QUEUE_SECONDS = 120
 ATTEMPTS = 25
 LONGEST_PAUSE_SECONDS = 0.5
+READINESS_LOOKS = 2
 # Of keys that are drawn at random two may once be the same, and not thrice.
 KEY_ATTEMPTS = 3
 # How long a writer that was in somebody's way waits for its turn before it tries regardless.
@@ -127,13 +128,16 @@ class Database:
             return await step(session)
 
     async def is_ready(self) -> bool:
-        """Whether the database answers and has every migration: what a health check asks."""
+        """Whether the database answers and has every migration: what a health check asks.
+
+        That a server has closed a connection is noticed when it is used again: then the next one tells.
+        """
         newest = ScriptDirectory.from_config(_alembic_config()).get_current_head()
-        try:
-            async with self.reading() as connection:
-                return await connection.run_sync(_revision) == newest
-        except (SQLAlchemyError, OSError):
-            return False
+        for _ in range(READINESS_LOOKS):
+            with suppress(SQLAlchemyError, OSError):
+                async with self.reading() as connection:
+                    return await connection.run_sync(_revision) == newest
+        return False
 
     async def close(self) -> None:
         """Closes every connection; the database can be opened again."""

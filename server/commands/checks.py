@@ -21,7 +21,7 @@ CHECKS = {
     "layers (import-linter)": [PYTHON, "-c", "from importlinter.cli import lint_imports_command as run; run()"],
     "types (mypy)": [PYTHON, "-m", "mypy", "--no-error-summary"],
 }
-TEST_WORKERS = 2
+TEST_WORKERS = 3
 NO_TEST_RAN = 5
 
 
