@@ -28,6 +28,7 @@ from sqlalchemy import insert, select, text
 
 from models.certifications import Certification
 from models.learners import Learner
+from models.voucher_orders import MOST_VOUCHERS
 from resolvers.cohorts.committing import commit
 from resolvers.cohorts.defining import find_cohort
 from resolvers.cohorts.finding import statement_of
@@ -81,7 +82,8 @@ async def filled(database: Database, people: int) -> Shop:
     row = {"organization_id": tenant.id, "name": "Forklift", "name_key": "forklift", "recorded_at": NOON}
     rows = [{**row, "id": n, "learner_id": n, "expires_on": dt.date(2026, 5, 1)} for n in learner_ids]
     await database.run(lambda session: session.execute(insert(Certification), rows))
-    await market.stock(CODE_KEYS, people)
+    for first in range(0, people, MOST_VOUCHERS):
+        await market.stock(CODE_KEYS, min(MOST_VOUCHERS, people - first))
     await database.run(lambda session: session.execute(text("ANALYZE")))
     return market
 
