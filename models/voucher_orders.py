@@ -116,3 +116,8 @@ class BillingAgreement(Base):
         CheckConstraint("unbilled_minor + unpaid_minor + held_minor <= cap_minor", name="cap"),
         Unique("program_id", "organization_id", "currency"),
     )
+
+
+_PARTS = BillingAgreement.__table__.c
+OUTSTANDING = _PARTS.unbilled_minor + _PARTS.unpaid_minor + _PARTS.held_minor
+"""What an organization owes under an agreement, or may come to owe: never more than the cap."""

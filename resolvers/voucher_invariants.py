@@ -58,18 +58,6 @@ def _in_program(table: Any, other: Any, column: str, other_column: str = "id") -
     return and_(table.c.program_id == other.c.program_id, table.c[column] == other.c[other_column])
 
 
-def _reversed_of(redemption: Any) -> Any:
-    """What was taken back of a redemption: out of what was earned."""
-    undone = LEDGER.alias("undone")
-    return _sum(
-        undone.c.amount_minor,
-        _in_program(undone, redemption, "redemption_id"),
-        undone.c.event == LedgerEvent.REVERSAL,
-        undone.c.debit == LedgerAccount.FEE_REVENUE,
-        of=redemption,
-    )
-
-
 # ------------------------------------------------------------------------------------------------ the ledger
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import and_, select, update
 
-from models.voucher_orders import BillingAgreement
+from models.voucher_orders import OUTSTANDING, BillingAgreement
 from resolvers.programs.acting import ProgramAct
 
 AGREEMENT = BillingAgreement.__table__
@@ -25,7 +25,6 @@ async def agreements_in_force(act: ProgramAct, organization_ids: Collection[int]
     """Of each organization that has one."""
     if not organization_ids:
         return {}
-    owed = AGREEMENT.c.unbilled_minor + AGREEMENT.c.unpaid_minor + AGREEMENT.c.held_minor
     in_force = and_(
         AGREEMENT.c.program_id == act.program_id,
         AGREEMENT.c.organization_id.in_(sorted(organization_ids)),
@@ -33,7 +32,7 @@ async def agreements_in_force(act: ProgramAct, organization_ids: Collection[int]
         AGREEMENT.c.ended_at.is_(None),
     )
     rows = await act.session.execute(
-        select(AGREEMENT.c.organization_id, AGREEMENT.c.id, (AGREEMENT.c.cap_minor - owed).label("room")).where(
+        select(AGREEMENT.c.organization_id, AGREEMENT.c.id, (AGREEMENT.c.cap_minor - OUTSTANDING).label("room")).where(
             in_force
         )
     )
@@ -42,11 +41,10 @@ async def agreements_in_force(act: ProgramAct, organization_ids: Collection[int]
 
 async def hold_credit(act: ProgramAct, agreement_id: int, amount_minor: int) -> bool:
     """Whether so much more stays below the cap: one statement looks and adds."""
-    owed = AGREEMENT.c.unbilled_minor + AGREEMENT.c.unpaid_minor + AGREEMENT.c.held_minor
     held = await act.session.execute(
         update(AGREEMENT)
         .where(AGREEMENT.c.program_id == act.program_id, AGREEMENT.c.id == agreement_id)
-        .where(AGREEMENT.c.ended_at.is_(None), owed + amount_minor <= AGREEMENT.c.cap_minor)
+        .where(AGREEMENT.c.ended_at.is_(None), OUTSTANDING + amount_minor <= AGREEMENT.c.cap_minor)
         .values(held_minor=AGREEMENT.c.held_minor + amount_minor)
         .returning(AGREEMENT.c.id)
     )

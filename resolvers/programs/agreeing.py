@@ -10,12 +10,11 @@ from models.errors import NotFound, VoucherError, VoucherErrorCode
 from models.money import Money
 from models.organizations import Organization
 from models.program_events import ProgramDeed, ProgramThing
-from models.voucher_orders import BillingAgreement
+from models.voucher_orders import OUTSTANDING, BillingAgreement
 from resolvers.loaders.agreements import AgreementRow, agreement_of
 from resolvers.programs.acting import ProgramAct, Told, add_unique, once_in_program, tell
 
 TABLE = BillingAgreement.__table__
-OUTSTANDING = TABLE.c.unbilled_minor + TABLE.c.unpaid_minor + TABLE.c.held_minor
 DEED = "agree on billing later"
 
 

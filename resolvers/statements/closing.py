@@ -16,11 +16,11 @@ from models.errors import VoucherError, VoucherErrorCode
 from models.interval import BillingCalendar, to_microseconds
 from models.money import Money
 from models.program_events import ProgramDeed, ProgramThing
-from models.programs import Program
 from models.statements import Statement, StatementLine, StatementState
 from models.voucher_orders import BillingAgreement
 from resolvers.loaders.agreements import AgreementRow, agreement_of
 from resolvers.loaders.unbilled import BillKey, LineKind, UnbilledRow, unbilled_lines
+from resolvers.loaders.voucher_programs import program_of
 from resolvers.programs.acting import ProgramAct, Told, add_unique, tell
 from resolvers.programs.numbering import free_number
 
@@ -46,11 +46,6 @@ def month_after(first: dt.date) -> dt.date:
     return (first + dt.timedelta(days=31)).replace(day=1)
 
 
-async def zone_of(act: ProgramAct) -> str:
-    zone: str = (await act.session.execute(select(Program.zone).where(Program.id == act.program_id))).scalar_one()
-    return zone
-
-
 async def close_month(act: ProgramAct, agreement_id: int, day: dt.date) -> int | None:
     """The key of the statement of the month of that day; None if there is nothing to put on one.
 
@@ -58,7 +53,7 @@ async def close_month(act: ProgramAct, agreement_id: int, day: dt.date) -> int |
     """
     act.principal.must_run(act.program_id, "close statements")
     agreement = await agreement_of(act.session, act.program_id, agreement_id, "agreement")
-    month = Month.of(day, await zone_of(act))
+    month = Month.of(day, (await program_of(act.session, act.program_id)).zone)
     if month.until > act.now:
         said = f"{month.first:%B %Y} is not over in the program's zone: close it from {month_after(month.first)} on."
         raise VoucherError(VoucherErrorCode.WRONG_STATE, said, "month")

@@ -9,11 +9,10 @@ from sqlalchemy import and_, select, update
 
 from models.errors import VoucherError, VoucherErrorCode
 from models.money import Money
-from models.voucher_orders import BillingAgreement
+from models.voucher_orders import OUTSTANDING, BillingAgreement
 from resolvers.programs.acting import ProgramAct
 
 AGREEMENT = BillingAgreement.__table__
-OWED = AGREEMENT.c.unbilled_minor + AGREEMENT.c.unpaid_minor + AGREEMENT.c.held_minor
 
 
 class OnAccount(NamedTuple):
@@ -33,13 +32,13 @@ async def owe(act: ProgramAct, organization_id: int, amount: Money) -> OnAccount
     )
     added = await act.session.execute(
         update(AGREEMENT)
-        .where(in_force, OWED + amount.amount_minor <= AGREEMENT.c.cap_minor)
+        .where(in_force, OUTSTANDING + amount.amount_minor <= AGREEMENT.c.cap_minor)
         .values(unbilled_minor=AGREEMENT.c.unbilled_minor + amount.amount_minor)
         .returning(AGREEMENT.c.id, AGREEMENT.c.closed_until)
     )
     account = added.one_or_none()
     if account is None:
-        row = (await act.session.execute(select(OWED, AGREEMENT.c.cap_minor).where(in_force))).one_or_none()
+        row = (await act.session.execute(select(OUTSTANDING, AGREEMENT.c.cap_minor).where(in_force))).one_or_none()
         raise _over_cap(amount, *map(int, row)) if row else _no_agreement()
     return OnAccount(account.id, max(act.now, account.closed_until))
 

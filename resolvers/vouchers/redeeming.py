@@ -16,7 +16,6 @@ from models.ledger import LedgerEvent
 from models.money import Money
 from models.program_events import ProgramDeed, ProgramThing
 from models.redemptions import FeeChannel, FeeOrder, FeeOrderLine, Redemption
-from models.voucher_orders import BillingAgreement
 from models.voucher_programs import Leftovers
 from resolvers.accounts import account_of_person
 from resolvers.ledger.posting import Posting, post
@@ -35,7 +34,6 @@ from resolvers.vouchers.finding import (
 )
 from resolvers.vouchers.moving import capture
 
-AGREEMENT = BillingAgreement.__table__
 LEARNER = Learner.__table__
 DEED = "redeem vouchers at the counter"
 
