@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, literal
+from sqlalchemy import ColumnElement, FromClause, ScalarSelect, Select, Text, cast, func, literal, select
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +25,8 @@ def keys_of(*columns: ColumnElement[Any]) -> ColumnElement[str]:
     for text in texts[1:]:
         joined = joined.concat(text)
     return joined.label("offending")
+
+
+def sum_of(column: ColumnElement[Any], *conditions: ColumnElement[bool], of: FromClause) -> ScalarSelect[Any]:
+    """The sum of a column of the rows that belong to each row of a table; none is nothing."""
+    return select(func.coalesce(func.sum(column), 0)).where(*conditions).correlate(of).scalar_subquery()

@@ -28,7 +28,7 @@ from models.redemptions import FeeOrder, FeeOrderLine, Redemption
 from models.voucher_orders import BillingAgreement, VoucherOrder, VoucherOrderState
 from models.voucher_programs import ProductRuling, VoucherFunding, VoucherProgramProduct
 from models.vouchers import AssigneeKind, AssignmentState, Voucher, VoucherAssignment, VoucherCode, VoucherStanding
-from resolvers.invariant import Invariant, keys_of
+from resolvers.invariant import Invariant, keys_of, sum_of
 
 LEDGER = LedgerEntry.__table__
 VOUCHER = Voucher.__table__
@@ -47,11 +47,6 @@ PRODUCT = Product.__table__
 LIABILITY = LedgerAccount.VOUCHER_LIABILITY
 ON_ACCOUNT = VoucherFunding.BILL_LATER
 LIVE = VoucherStanding.LIVE
-
-
-def _sum(column: ColumnElement[Any], *conditions: ColumnElement[bool], of: Any) -> Any:
-    """The sum of a column of the rows that belong to each row of a table; none is nothing."""
-    return select(func.coalesce(func.sum(column), 0)).where(*conditions).correlate(of).scalar_subquery()
 
 
 def _in_program(table: Any, other: Any, column: str, other_column: str = "id") -> ColumnElement[bool]:
@@ -83,7 +78,7 @@ def _other_accounts() -> Select[Any]:
 
 def _reversed_beyond() -> Select[Any]:
     undone = LEDGER.alias("undone")
-    taken_back = _sum(undone.c.amount_minor, _in_program(undone, LEDGER, "reverses_id"), of=LEDGER)
+    taken_back = sum_of(undone.c.amount_minor, _in_program(undone, LEDGER, "reverses_id"), of=LEDGER)
     return select(keys_of(LEDGER.c.program_id, LEDGER.c.id)).where(taken_back > LEDGER.c.amount_minor)
 
 
@@ -117,7 +112,7 @@ def _remains_otherwise() -> Select[Any]:
 
 
 def _captured_otherwise() -> Select[Any]:
-    redeemed = _sum(REDEMPTION.c.amount_minor, _in_program(REDEMPTION, VOUCHER, "voucher_id"), of=VOUCHER)
+    redeemed = sum_of(REDEMPTION.c.amount_minor, _in_program(REDEMPTION, VOUCHER, "voucher_id"), of=VOUCHER)
     return select(keys_of(VOUCHER.c.program_id, VOUCHER.c.id)).where(VOUCHER.c.captured_minor != redeemed)
 
 
@@ -171,7 +166,7 @@ def _paid_otherwise() -> Select[Any]:
 def _issued_otherwise() -> Select[Any]:
     """What an order issued is worth what was bought, each at its price; else it has no vouchers."""
     own = _in_program(VOUCHER, ORDER, "voucher_order_id")
-    face = _sum(VOUCHER.c.face_value_minor, own, of=ORDER)
+    face = sum_of(VOUCHER.c.face_value_minor, own, of=ORDER)
     other = exists().where(own, tuple_(VOUCHER.c.face_value_minor, VOUCHER.c.currency) != _price()).correlate(ORDER)
     bought = case((ORDER.c.issued_at.is_not(None), ORDER.c.quantity * ORDER.c.unit_price_minor), else_=0)
     wrong = or_(face != bought, other)
@@ -186,8 +181,10 @@ def _price() -> Any:
 
 
 def _fee_paid_otherwise() -> Select[Any]:
-    redeemed = _sum(REDEMPTION.c.amount_minor, _in_program(REDEMPTION, FEE, "fee_order_id"), of=FEE)
-    lines = _sum(FEE_LINE.c.quantity * FEE_LINE.c.unit_price_minor, _in_program(FEE_LINE, FEE, "fee_order_id"), of=FEE)
+    redeemed = sum_of(REDEMPTION.c.amount_minor, _in_program(REDEMPTION, FEE, "fee_order_id"), of=FEE)
+    lines = sum_of(
+        FEE_LINE.c.quantity * FEE_LINE.c.unit_price_minor, _in_program(FEE_LINE, FEE, "fee_order_id"), of=FEE
+    )
     wrong = or_(FEE.c.total_minor != redeemed + FEE.c.by_card_minor, FEE.c.total_minor != lines)
     return select(keys_of(FEE.c.program_id, FEE.c.id)).where(wrong)
 

@@ -18,6 +18,7 @@ import alembic.command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from asyncpg import PostgresError
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.connectors.asyncio import AsyncAdapt_dbapi_connection
 from sqlalchemy.engine import URL, make_url
@@ -103,7 +104,7 @@ class Database:
         for attempt in range(1, ATTEMPTS):
             try:
                 return await once(step)
-            except (DBAPIError, Outrun) as problem:
+            except (DBAPIError, PostgresError, Outrun) as problem:
                 if not (is_conflict(problem) or (attempt < KEY_ATTEMPTS and is_same_key(problem))):
                     raise
             await asyncio.sleep(_pause_seconds(attempt))
@@ -145,19 +146,23 @@ class Database:
         await self._writer.dispose()
 
 
-def is_conflict(problem: DBAPIError | Outrun) -> bool:
-    """Whether another writer was in the way, so that the same transaction may well succeed the next time."""
+def is_conflict(problem: Exception) -> bool:
+    """Whether another writer was in the way, so that the same transaction may well succeed the next time.
+
+    SQLAlchemy passes on as it is what PostgreSQL says while rows are streamed, and wraps all else.
+    """
     if isinstance(problem, Outrun):
         return True
-    if isinstance(problem.orig, sqlite3.Error):
+    told = problem.orig if isinstance(problem, DBAPIError) else problem
+    if isinstance(told, sqlite3.Error):
         # The low byte is the kind: SQLITE_BUSY_SNAPSHOT and its like are SQLITE_BUSY too.
-        return getattr(problem.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-    return getattr(problem.orig, "sqlstate", None) in WORTH_RETRYING
+        return getattr(told, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    return getattr(told, "sqlstate", None) in WORTH_RETRYING
 
 
-def is_same_key(problem: DBAPIError | Outrun) -> bool:
+def is_same_key(problem: Exception) -> bool:
     """Whether another row has the primary key that was drawn: the next time it is another one."""
-    if isinstance(problem, Outrun):
+    if not isinstance(problem, DBAPIError):
         return False
     if isinstance(problem.orig, sqlite3.Error):
         return getattr(problem.orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY

@@ -261,6 +261,21 @@ async def test_a_key_that_somebody_drew_before_is_drawn_again_and_not_for_ever(d
     assert next(keys) == "never tried"
 
 
+async def test_a_conflict_that_is_met_while_rows_are_streamed_is_tried_again(database: Database) -> None:
+    """Which is where PostgreSQL may find one: a stream is read when its rows are fetched."""
+    if database.dialect == "sqlite":
+        pytest.skip("nobody is in the way of SQLite's one writer")
+    refuse = "BEGIN RAISE EXCEPTION 'in the way' USING ERRCODE = 'serialization_failure'; END"
+    async with database.writing() as session:
+        await session.execute(text(f"CREATE FUNCTION refuse() RETURNS int LANGUAGE plpgsql AS $${refuse}$$"))
+    asked = iter(["SELECT refuse()", "SELECT 1"])
+
+    async def stream(session: AsyncSession) -> list[int]:
+        return [row[0] async for row in await session.stream(text(next(asked)))]
+
+    assert await database.run(stream) == [1]
+
+
 async def test_a_foreign_key_to_nothing_is_refused(database: Database) -> None:
     await make_counter(database)
     async with database.writing() as session:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union
 from models.carts import Cart, CartAllocation, CartLine, CartState, CartVoucher, CartVoucherEnd
 from models.voucher_orders import BillingAgreement
 from models.vouchers import Voucher
-from resolvers.invariant import Invariant, keys_of
+from resolvers.invariant import Invariant, keys_of, sum_of
 
 CART = Cart.__table__
 LINE = CartLine.__table__
@@ -22,10 +22,6 @@ IS_LIVE: ColumnElement[bool] = APPLIED.c.ended_at.is_(None)
 PAYS: ColumnElement[bool] = or_(IS_LIVE, APPLIED.c.end == CartVoucherEnd.CAPTURED)
 
 
-def _sum(column: Any, *conditions: ColumnElement[bool], of: Any) -> Any:
-    return select(func.coalesce(func.sum(column), 0)).where(*conditions).correlate(of).scalar_subquery()
-
-
 def _on_cart(table: Any) -> ColumnElement[bool]:
     return and_(table.c.program_id == CART.c.program_id, table.c.cart_id == CART.c.id)
 
@@ -33,13 +29,13 @@ def _on_cart(table: Any) -> ColumnElement[bool]:
 def _held_of(table: Any, column: ColumnElement[Any]) -> Select[Any]:
     """Where what is held is not what carts hold of it."""
     own = and_(APPLIED.c.program_id == table.c.program_id, column == table.c.id)
-    held = _sum(APPLIED.c.held_minor, own, IS_LIVE, of=table)
+    held = sum_of(APPLIED.c.held_minor, own, IS_LIVE, of=table)
     return select(keys_of(table.c.program_id, table.c.id)).where(table.c.held_minor != held)
 
 
 def _summed_otherwise() -> Select[Any]:
-    lines = _sum(LINE.c.quantity * LINE.c.unit_price_minor, _on_cart(LINE), of=CART)
-    paid = _sum(APPLIED.c.held_minor, _on_cart(APPLIED), PAYS, of=CART)
+    lines = sum_of(LINE.c.quantity * LINE.c.unit_price_minor, _on_cart(LINE), of=CART)
+    paid = sum_of(APPLIED.c.held_minor, _on_cart(APPLIED), PAYS, of=CART)
     wrong = or_(CART.c.total_minor != lines, CART.c.by_vouchers_minor != paid)
     return select(keys_of(CART.c.program_id, CART.c.id)).where(wrong)
 
@@ -47,7 +43,7 @@ def _summed_otherwise() -> Select[Any]:
 def _allocated_otherwise() -> Select[Any]:
     """What is held and not on lines, or on a line beyond what it comes to."""
     of_row = and_(PART.c.program_id == APPLIED.c.program_id, PART.c.cart_voucher_id == APPLIED.c.id)
-    parts = _sum(PART.c.amount_minor, of_row, of=APPLIED)
+    parts = sum_of(PART.c.amount_minor, of_row, of=APPLIED)
     on_line = and_(
         APPLIED.c.program_id == LINE.c.program_id,
         APPLIED.c.cart_id == LINE.c.cart_id,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, select
 
 from models.fee_refunds import FeeRefund, FeeRefundLine, RedemptionReversal
 from models.ledger import LedgerEntry, LedgerEvent
 from models.redemptions import FeeOrder, FeeOrderLine, Redemption
 from models.vouchers import Voucher
-from resolvers.invariant import Invariant, keys_of
+from resolvers.invariant import Invariant, keys_of, sum_of
 
 ORDER = FeeOrder.__table__
 LINE = FeeOrderLine.__table__
@@ -22,23 +22,19 @@ VOUCHER = Voucher.__table__
 ENTRY = LedgerEntry.__table__
 
 
-def _sum(column: ColumnElement[Any], *conditions: ColumnElement[bool], of: Any) -> Any:
-    return select(func.coalesce(func.sum(column), 0)).where(*conditions).correlate(of).scalar_subquery()
-
-
 def _lines_otherwise() -> Select[Any]:
     """A line of which something else was given back than its refunds say."""
     of_order = and_(REFUND.c.program_id == LINE.c.program_id, REFUND.c.fee_order_id == LINE.c.fee_order_id)
     of_refund = and_(BACK.c.program_id == REFUND.c.program_id, BACK.c.fee_refund_id == REFUND.c.id)
-    back = _sum(BACK.c.amount_minor, of_order, of_refund, BACK.c.line_number == LINE.c.number, of=LINE)
+    back = sum_of(BACK.c.amount_minor, of_order, of_refund, BACK.c.line_number == LINE.c.number, of=LINE)
     return select(keys_of(LINE.c.program_id, LINE.c.fee_order_id, LINE.c.number)).where(LINE.c.refunded_minor != back)
 
 
 def _parts_otherwise() -> Select[Any]:
     """A refund whose lines, card and reversals do not come to the same."""
-    lines = _sum(BACK.c.amount_minor, _of_refund(BACK), of=REFUND)
-    reversals = _sum(REVERSAL.c.amount_minor, _of_refund(REVERSAL), of=REFUND)
-    to_card = _sum(
+    lines = sum_of(BACK.c.amount_minor, _of_refund(BACK), of=REFUND)
+    reversals = sum_of(REVERSAL.c.amount_minor, _of_refund(REVERSAL), of=REFUND)
+    to_card = sum_of(
         ENTRY.c.amount_minor,
         _of_refund(ENTRY),
         ENTRY.c.event == LedgerEvent.REVERSAL,
@@ -56,20 +52,20 @@ def _of_refund(table: Any) -> ColumnElement[bool]:
 
 def _reversed_otherwise() -> Select[Any]:
     of_it = and_(REVERSAL.c.program_id == REDEMPTION.c.program_id, REVERSAL.c.redemption_id == REDEMPTION.c.id)
-    reversals = _sum(REVERSAL.c.amount_minor, of_it, of=REDEMPTION)
+    reversals = sum_of(REVERSAL.c.amount_minor, of_it, of=REDEMPTION)
     return select(keys_of(REDEMPTION.c.program_id, REDEMPTION.c.id)).where(REDEMPTION.c.reversed_minor != reversals)
 
 
 def _restored_otherwise() -> Select[Any]:
     """A voucher of which something else was reversed than its redemptions say."""
     of_it = and_(REDEMPTION.c.program_id == VOUCHER.c.program_id, REDEMPTION.c.voucher_id == VOUCHER.c.id)
-    reversed_of_all = _sum(REDEMPTION.c.reversed_minor, of_it, of=VOUCHER)
+    reversed_of_all = sum_of(REDEMPTION.c.reversed_minor, of_it, of=VOUCHER)
     return select(keys_of(VOUCHER.c.program_id, VOUCHER.c.id)).where(VOUCHER.c.reversed_minor != reversed_of_all)
 
 
 def _charged_otherwise() -> Select[Any]:
     """An order whose card charge is not in the ledger as it was."""
-    charged = _sum(
+    charged = sum_of(
         ENTRY.c.amount_minor,
         ENTRY.c.program_id == ORDER.c.program_id,
         ENTRY.c.fee_order_id == ORDER.c.id,

@@ -13,7 +13,7 @@ from models.promotions import Promotion, PromotionPerson, PromotionProduct
 from models.redemptions import FeeOrder, FeeOrderLine, Redemption
 from models.voucher_orders import VoucherOrder, VoucherOrderState
 from models.voucher_programs import ProductRuling, VoucherFunding
-from resolvers.invariant import Invariant, keys_of
+from resolvers.invariant import Invariant, keys_of, sum_of
 
 PROMOTION = Promotion.__table__
 PERSON = PromotionPerson.__table__
@@ -36,11 +36,6 @@ def _of(table: Any, other: Any = PROMOTION) -> ColumnElement[bool]:
     """The rows of a table that belong to a promotion, or to a person's use of it."""
     own = other.c.promotion_id if other is PERSON else other.c.id
     return and_(table.c.program_id == other.c.program_id, table.c.promotion_id == own)
-
-
-def _sum(column: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Any:
-    """Of the rows that belong to each promotion; none is nothing."""
-    return select(func.coalesce(func.sum(column), 0)).where(*conditions).correlate(PROMOTION).scalar_subquery()
 
 
 def _uses(of: Any, *conditions: ColumnElement[bool]) -> Any:
@@ -88,14 +83,14 @@ def _beyond_limits() -> Select[Any]:
 
 def _people_apart() -> Select[Any]:
     """What its people used and hold, added up."""
-    sums = [_sum(PERSON.c[name], _of(PERSON)) for name in ("uses", "held_uses")]
+    sums = [sum_of(PERSON.c[name], _of(PERSON), of=PROMOTION) for name in ("uses", "held_uses")]
     apart = or_(PROMOTION.c.uses != sums[0], PROMOTION.c.held_uses != sums[1])
     return select(KEY).where(apart)
 
 
 def _held_otherwise() -> Select[Any]:
     """The uses and the amount that live carts hold, of all and of each person."""
-    minor = _sum(ON_CART.c.held_minor, _of(ON_CART), ON_CART.c.ended_at.is_(None))
+    minor = sum_of(ON_CART.c.held_minor, _of(ON_CART), ON_CART.c.ended_at.is_(None), of=PROMOTION)
     other = or_(PROMOTION.c.held_uses != _held(PROMOTION), PROMOTION.c.held_minor != minor)
     by_person = PERSON.c.held_uses != _held(PERSON, CART.c.person_id == PERSON.c.person_id)
     both = union(select(KEY).where(other), select(PERSON_KEY).where(by_person))
@@ -114,15 +109,17 @@ def _remains_otherwise() -> Select[Any]:
 
 
 def _captured_otherwise() -> Select[Any]:
-    taken, given_back = (_sum(REDEMPTION.c[name], _of(REDEMPTION)) for name in ("amount_minor", "reversed_minor"))
+    taken, given_back = (
+        sum_of(REDEMPTION.c[name], _of(REDEMPTION), of=PROMOTION) for name in ("amount_minor", "reversed_minor")
+    )
     return select(KEY).where(or_(PROMOTION.c.captured_minor != taken, PROMOTION.c.reversed_minor != given_back))
 
 
 def _expired_otherwise() -> Select[Any]:
     """Prepaid, what has expired of the budget went to breakage."""
-    lost = _sum(LEDGER.c.amount_minor, _of(LEDGER), LEDGER.c.event == LedgerEvent.VALUE_EXPIRED)
+    lost = sum_of(LEDGER.c.amount_minor, _of(LEDGER), LEDGER.c.event == LedgerEvent.VALUE_EXPIRED, of=PROMOTION)
     restored = and_(LEDGER.c.event == LedgerEvent.REVERSAL, LEDGER.c.debit == LedgerAccount.BREAKAGE)
-    back = _sum(LEDGER.c.amount_minor, _of(LEDGER), restored)
+    back = sum_of(LEDGER.c.amount_minor, _of(LEDGER), restored, of=PROMOTION)
     return select(KEY).where(PREPAID, PROMOTION.c.expired_minor != lost - back)
 
 
