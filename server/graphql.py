@@ -20,7 +20,8 @@ from resolvers.gateways.gateway import Gateways
 from resolvers.principal import Principal
 from resolvers.vouchers.codes import CodeKeys
 from schema.errors import RequestErrorCode, RequestRefused, shown_refusal
-from schema.execution import JSON, Answer, Asked, OperationContext, answer_to, answer_to_bad_syntax, read_operation
+from schema.execution.answers import Answer, answer_to, answer_to_bad_syntax
+from schema.execution.documents import JSON, Asked, OperationContext, read_operation
 from server.auth import Authentication
 from server.body import BodyTooLarge, read_body
 from server.settings import Settings

@@ -9,7 +9,8 @@ import strawberry
 from models.access import Role
 from resolvers.principal import Principal
 from schema.context import Context
-from schema.execution import LONGEST_KEPT, Schema, read_document
+from schema.execution.documents import LONGEST_KEPT, read_document
+from schema.execution.stock import Schema
 from tests.asking import NOW
 
 

@@ -1,38 +1,30 @@
-"""How a document runs: it is parsed once, its operation chosen, and Strawberry's answer told as the client sees it.
-
-This is the seam between the server and Strawberry: whatever runs documents later, `answer_to` stays.
-"""
+"""Documents: parsed once, one operation chosen, and what of them may be asked decided before anything runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
 import orjson
-import strawberry
 from graphql import (
     DocumentNode,
     FieldNode,
     GraphQLError,
     GraphQLSchema,
-    GraphQLSyntaxError,
     OperationDefinitionNode,
     OperationType,
     Visitor,
     parse,
     visit,
 )
-from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 from strawberry.types import ExecutionContext
 
 from models.access import Role
 from resolvers.principal import Principal
 from schema.context import Context
-from schema.errors import RequestErrorCode, RequestRefused, ShownError, log_errors, shown
+from schema.errors import RequestErrorCode, RequestRefused
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
@@ -82,25 +74,6 @@ class Operation:
 @dataclass(kw_only=True)
 class OperationContext(Context):
     operation: Operation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What an operation gave. A request error has no data at all, which is not the same as `null`."""
-
-    data: dict[str, object] | None
-    errors: list[ShownError]
-    extensions: dict[str, object]
-    is_request_error: bool
-
-    def content(self) -> dict[str, object]:
-        told: dict[str, object] = {"errors": self.errors} if self.errors else {}
-        if not self.is_request_error:
-            told["data"] = self.data
-        return told | ({"extensions": self.extensions} if self.extensions else {})
-
-
-# ------------------------------------------------------------------------------------------------ before
 
 
 def read_operation(asked: Asked, principal: Principal, most_tokens: int) -> Operation:
@@ -165,73 +138,3 @@ class _Introspection(Visitor):
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
         self.found = self.found or node.name.value in INTROSPECTION
-
-
-# ------------------------------------------------------------------------------------------------ running
-
-
-class KnownDocuments(SchemaExtension):
-    """Hands Strawberry the document that was parsed already, and has one that was valid not validated again."""
-
-    _document: Document | None = None
-
-    def on_parse(self) -> Iterator[None]:
-        execution = self.execution_context
-        if isinstance(execution.context, OperationContext):
-            self._document = execution.context.operation.document
-        elif execution.query:
-            # Strawberry parses again what cannot be parsed, and answers with what is wrong.
-            with suppress(GraphQLSyntaxError):
-                self._document = read_document(execution.query)
-        if self._document is not None:
-            execution.graphql_document = self._document.node
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        if self._document is not None:
-            self.execution_context.pre_execution_errors = self._document.mistakes(self.execution_context)
-        yield
-
-
-class Schema(strawberry.Schema):
-    """Strawberry's schema with our log: its own writes a traceback for everything that a client gets wrong."""
-
-    def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:
-        return [KnownDocuments(), *super().get_extensions(sync)]
-
-    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        log_errors(errors)
-
-
-async def answer_to(schema: strawberry.Schema, context: OperationContext) -> Answer:
-    asked = context.operation.asked
-    result = await schema.execute(
-        asked.query,
-        variable_values=asked.variables,
-        context_value=context,
-        operation_name=asked.operation_name,
-    )
-    return _told(context.principal, context.request_id, result.data, result.errors or [], result.extensions or {})
-
-
-def answer_to_bad_syntax(error: GraphQLSyntaxError, principal: Principal, request_id: str) -> Answer:
-    log_errors([error])
-    return _told(principal, request_id, None, [error], {})
-
-
-def _told(
-    principal: Principal,
-    request_id: str,
-    data: dict[str, object] | None,
-    errors: list[GraphQLError],
-    extensions: dict[str, object],
-) -> Answer:
-    # Suggestions would tell the schema's names to those who may not look them up.
-    suggest = may_introspect(principal)
-    return Answer(
-        data=data,
-        errors=[shown(error, request_id, with_suggestions=suggest) for error in errors],
-        extensions=extensions,
-        # What went wrong while a field ran has that field's path.
-        is_request_error=data is None and all(error.path is None for error in errors),
-    )
