@@ -178,7 +178,8 @@ class CartMutation:
                 info, key, CartVoucherApplyPayload, lambda act: apply(act, keys, context.gateways, asked)
             )
 
-        return await limited(context.run, context.principal, context.now, key.program_id, asked.code, step)
+        by = context.principal
+        return await limited(context.reading, context.run, by, context.now, key.program_id, asked.code, step)
 
     @mutation(
         "Take a voucher off a cart of yours: what it held is free again, and it does not come back by itself.",

@@ -135,7 +135,7 @@ class InvitationMutation:
     async def voucher_claim(self, info: Info, input: Annotated[VoucherClaimInput, INPUT]) -> VoucherClaimPayload:
         context = info.context
         keys = must_have(context.code_keys)
-        made = await claim(context.write, keys, context.principal, context.now, input.secret)
+        made = await claim(context.reading, context.write, keys, context.principal, context.now, input.secret)
         voucher = await voucher_by_key(info, VoucherKey(made.program_id, made.voucher_id))
         return VoucherClaimPayload(voucher=voucher, state=made.state)
 

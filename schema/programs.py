@@ -299,7 +299,7 @@ async def acted(info: Info, program_id: int, step: Callable[[ProgramAct], Awaita
 async def tried(info: Info, program_id: int, code: str, step: Callable[[ProgramAct], Awaitable[T]]) -> T:
     """The same of a step that tries a code, as it was typed: not too many may fail."""
     context = info.context
-    limit = partial(limited, context.run, context.principal, context.now, program_id, code)
+    limit = partial(limited, context.reading, context.run, context.principal, context.now, program_id, code)
     return await limit(lambda: acted(info, program_id, step))
 
 

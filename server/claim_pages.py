@@ -101,13 +101,14 @@ class _ClaimPages:
             return await account_of_person(connection, principal.person_id)
 
     async def _claim(self, request: Request, principal: Principal | None, name: str) -> Claimed:
-        run, now, secret = self._database.run, self._now(), request.path_params["secret"]
+        reading, run = self._database.reading, self._database.run
+        now, secret = self._now(), request.path_params["secret"]
         if self._keys is None:
             raise not_usable()
         if principal:
-            return await claim(run, self._keys, principal, now, secret)
+            return await claim(reading, run, self._keys, principal, now, secret)
         origin = request.client.host if request.client else ""
-        return await claim_by_link(run, self._keys, origin, now, secret, name)
+        return await claim_by_link(reading, run, self._keys, origin, now, secret, name)
 
     async def _begin_session(self, account: FoundAccount) -> Issued:
         """Only for who has just registered: nobody is signed in as somebody else by a mail that was forwarded."""

@@ -19,6 +19,7 @@ from server.database import Database
 from tests.asking import STAFF
 from tests.builders import NOON
 from tests.code_keys import CODE_KEYS
+from tests.test_statements import statements
 from tests.vouchering import Shop, shop
 
 PERSON = Principal(name="Ana", role=Role.INDIVIDUAL, person_id=7, origin="192.0.2.1")
@@ -50,7 +51,15 @@ async def outcome(
 ) -> str:
     """What an attempt came to: `done`, or the code of the refusal."""
     try:
-        await limited(market.database.run, by, at, program_id or market.program_id, code, step)  # type: ignore[arg-type]
+        await limited(
+            market.database.reading,
+            market.database.run,
+            by,
+            at,
+            program_id or market.program_id,
+            code,
+            step,  # type: ignore[arg-type]
+        )
     except DomainError as refusal:
         return refusal.code.name
     return "done"
@@ -78,7 +87,7 @@ async def test_after_ten_failures_an_account_is_told_when_to_try_again_for_a_rig
     told = []
     for step in (fails, succeeds, does_not_fit):
         with pytest.raises(VoucherError) as refused:
-            await limited(database.run, PERSON, NOON, market.program_id, "ANY", step)
+            await limited(database.reading, database.run, PERSON, NOON, market.program_id, "ANY", step)
         told.append((refused.value.code, refused.value.message, refused.value.field))
     assert set(map(str, told)) == {str(told[0])}
     assert told[0][0] is VoucherErrorCode.TOO_MANY_ATTEMPTS
@@ -90,6 +99,16 @@ async def test_after_ten_failures_an_account_is_told_when_to_try_again_for_a_rig
     assert await outcome(market, PERSON, at=window_of(NOON) + WINDOW) == "CODE_NOT_USABLE"
 
 
+async def test_to_refuse_who_is_shut_out_nothing_is_written(database: Database) -> None:
+    """A flood of guesses keeps no writer waiting."""
+    market = await shop(database)
+    for number in range(MOST[AttemptBy.ACTOR]):
+        await outcome(market, PERSON, f"WRONG-{number}")
+    with statements() as ran:
+        assert await outcome(market, PERSON, "ANY") == "TOO_MANY_ATTEMPTS"
+    assert [one.sql.split()[0] for one in ran] == ["SELECT"]
+
+
 async def test_an_attempt_that_does_not_fail_is_forgiven_whatever_else_becomes_of_it(database: Database) -> None:
     market = await shop(database)
     code = code_of(1)
@@ -99,7 +118,7 @@ async def test_an_attempt_that_does_not_fail_is_forgiven_whatever_else_becomes_o
         await outcome(market, PERSON, code, breaks)
     assert await counts(market) == {AttemptBy.ACTOR: [0], AttemptBy.ADDRESS: [0], AttemptBy.TARGET: [0]}
     with pytest.raises(NotFound):
-        await limited(database.run, PERSON, NOON, 1, code, succeeds)
+        await limited(database.reading, database.run, PERSON, NOON, 1, code, succeeds)
 
 
 async def test_a_crowd_may_enter_the_code_of_a_promotion_at_once(sqlite_database: Database) -> None:

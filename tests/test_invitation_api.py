@@ -85,7 +85,7 @@ async def test_an_organization_sends_a_voucher_and_follows_what_becomes_of_it(da
 async def test_whom_it_names_is_shown_to_its_owner_alone(database: Database) -> None:
     market = await stocked(database)
     voucher_id = (await assigned(market))["voucher"]["id"]
-    made = await claim_by_link(database.run, CODE_KEYS, "", NOW, await link_of(market), "Nora Diaz")
+    made = await claim_by_link(database.reading, database.run, CODE_KEYS, "", NOW, await link_of(market), "Nora Diaz")
     me = Principal(name="Nora", role=Role.INDIVIDUAL, person_id=made.person_id)
     seen = [
         (await ask(database, NODE, who, id=voucher_id)).data["node"]["assignment"]

@@ -108,7 +108,7 @@ async def claimed(explorer: Explorer, program: str, by: Principal) -> None:
         live = (await connection.execute(select(table.c.id).where(table.c.ended_at.is_(None)))).scalar_one()
         said = await invitation_facts(connection, CODE_KEYS, program_id, live)
     assert said
-    await claim(explorer.database.run, CODE_KEYS, by, explorer.now, said.secret)
+    await claim(explorer.database.reading, explorer.database.run, CODE_KEYS, by, explorer.now, said.secret)
 
 
 async def of_people(explorer: Explorer) -> None:

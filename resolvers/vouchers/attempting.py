@@ -2,7 +2,8 @@
 
 Counting is a transaction of its own, so that what the attempt itself undoes does not undo it, and of many at once each
 is counted. Who is refused here is told the same for a code that works and for one that does not, and counts no more:
-nobody who is shut out can go on and shut out others.
+nobody who is shut out can go on and shut out others. They are refused by a look at the counts, so that a flood of
+guesses writes nothing, and no writer waits for it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import lru_cache, partial
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Integer, bindparam, delete, update
+from sqlalchemy import Integer, Select, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -23,7 +24,7 @@ from models.attempts import MOST, MOST_SERVING_OTHERS, WINDOW, AskedCount, Attem
 from models.batches import counting
 from models.codes import normalized
 from models.errors import DomainError, VoucherError, VoucherErrorCode
-from resolvers.database import Writing
+from resolvers.database import Reading, Writing
 from resolvers.principal import Principal
 from resolvers.programs.acting import begin_act
 
@@ -47,6 +48,7 @@ class Counted(NamedTuple):
 
 
 async def limited(
+    reading: Reading,
     run: Writing,
     principal: Principal,
     now: dt.datetime,
@@ -59,6 +61,7 @@ async def limited(
     An attempt that was broken off stays counted, since nobody knows how it would have ended.
     """
     counts = _counts(principal, program_id, target)
+    await _refuse_at_once(reading, now, program_id, counts)
     await run(partial(_count, principal=principal, now=now, program_id=program_id, counts=counts))
     forgive = partial(_forgive, now=now, program_id=program_id, counts=counts)
     try:
@@ -124,6 +127,32 @@ def _digest(by: AttemptBy, subject: str) -> str:
 
 
 # ------------------------------------------------------------------------------------------------ counting
+
+
+async def _refuse_at_once(reading: Reading, now: dt.datetime, program_id: int, counts: Sequence[Counted]) -> None:
+    """Whom counting would refuse as well; of those who come at the same moment it is counting that tells."""
+    most = {one.by: one.most for one in counts}
+    asked = {
+        "program": program_id,
+        "window": window_of(now),
+        "by": list(most),
+        "subjects": [own.subject for own in counts],
+    }
+    async with reading() as connection:
+        found = (await connection.execute(_counted(), asked)).all()
+    if any(row.attempts >= most[row.by] for row in found):
+        raise _too_many(now)
+
+
+@lru_cache
+def _counted() -> Select[Any]:
+    """Of each subject what was counted of it; no two kinds have one subject, which is a digest of both."""
+    return select(COUNT.c.by, COUNT.c.attempts).where(
+        COUNT.c.program_id == bindparam("program"),
+        COUNT.c.by.in_(bindparam("by", expanding=True)),
+        COUNT.c.subject.in_(bindparam("subjects", expanding=True)),
+        COUNT.c.window_at == bindparam("window"),
+    )
 
 
 async def _count(

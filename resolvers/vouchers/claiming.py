@@ -24,7 +24,7 @@ from models.invitations import InvitationEnd
 from models.program_events import ProgramDeed, ProgramThing
 from models.vouchers import AssignmentState
 from resolvers.accounts import FoundAccount, account_of_address, account_of_person, register
-from resolvers.database import Writing
+from resolvers.database import Reading, Writing
 from resolvers.principal import Principal
 from resolvers.programs.acting import ProgramAct, Told, begin_act, tell
 from resolvers.vouchers.attempting import limited
@@ -123,18 +123,29 @@ def _followed() -> Select[Any]:
 # -------------------------------------------------------------------------------------------------- claiming
 
 
-async def claim(run: Writing, keys: CodeKeys, principal: Principal, now: dt.datetime, secret: str) -> Claimed:
+async def claim(
+    reading: Reading, run: Writing, keys: CodeKeys, principal: Principal, now: dt.datetime, secret: str
+) -> Claimed:
     """By an individual who is signed in."""
-    return await _attempt(run, principal, now, secret, lambda act: _claim_signed_in(act, keys, secret))
+    return await _attempt(reading, run, principal, now, secret, lambda act: _claim_signed_in(act, keys, secret))
 
 
-async def claim_by_link(run: Writing, keys: CodeKeys, origin: str, now: dt.datetime, secret: str, name: str) -> Claimed:
+async def claim_by_link(
+    reading: Reading, run: Writing, keys: CodeKeys, origin: str, now: dt.datetime, secret: str, name: str
+) -> Claimed:
     """By whoever has the link: for the account of its address, or for a new one of this name."""
-    return await _attempt(run, visitor(origin), now, secret, lambda act: _claim_for_address(act, keys, secret, name))
+    return await _attempt(
+        reading, run, visitor(origin), now, secret, lambda act: _claim_for_address(act, keys, secret, name)
+    )
 
 
 async def _attempt(
-    run: Writing, principal: Principal, now: dt.datetime, secret: str, step: Callable[[ProgramAct], Awaitable[T]]
+    reading: Reading,
+    run: Writing,
+    principal: Principal,
+    now: dt.datetime,
+    secret: str,
+    step: Callable[[ProgramAct], Awaitable[T]],
 ) -> T:
     program_id = program_of_secret(secret)
     if program_id is None:
@@ -144,7 +155,7 @@ async def _attempt(
         return await step(await begin_act(session, principal, now, program_id))
 
     try:
-        return await limited(run, principal, now, program_id, None, partial(run, transaction))
+        return await limited(reading, run, principal, now, program_id, None, partial(run, transaction))
     except NotFound as nowhere:
         raise not_usable() from nowhere
 

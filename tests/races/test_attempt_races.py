@@ -50,7 +50,8 @@ async def test_of_many_people_at_one_code_no_more_get_through_than_may(database:
 async def test_what_succeeds_at_once_leaves_no_count(database: Database) -> None:
     market = await shop(database)
     counter = market.program_admin
-    tries = (limited(database.run, counter, NOON, market.program_id, f"{n}", succeeds) for n in range(CALLERS))
+    reading, run = database.reading, database.run
+    tries = (limited(reading, run, counter, NOON, market.program_id, f"{n}", succeeds) for n in range(CALLERS))
     await asyncio.gather(*tries)
     assert await left_over(market) == 0
 
