@@ -25,7 +25,7 @@ from server.database import Database, migrate
 from server.postgres import PostgresError, running_postgres
 from tests.opening import copied, opened
 
-pytest_plugins = ["tests.demo_data"]
+pytest_plugins = ["tests.demo_data", "tests.serving"]
 
 TEMPLATE = "countersign_template"
 SERVER_VARIABLE = "COUNTERSIGN_TEST_POSTGRES"
