@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import Any, Protocol, TypeVar
-
-from strawberry.dataloader import DataLoader
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
 
 from resolvers.database import Reading
 
+K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
@@ -22,14 +23,94 @@ class Placed(Protocol):
 R = TypeVar("R", bound=Placed)
 
 
+@dataclass(slots=True)
+class Batch(Generic[K]):
+    """Keys that are read together, and who waits for which of them."""
+
+    keys: dict[K, None] = field(default_factory=dict)
+    # Whoever waits for many keys looks them up, and is told none.
+    waiting: list[tuple[asyncio.Future[Any], K | None]] = field(default_factory=list)
+    reading: asyncio.Task[None] | None = None
+
+    def still_waiting(self) -> list[tuple[asyncio.Future[Any], K | None]]:
+        return [(future, key) for future, key in self.waiting if not future.cancelled()]
+
+
+class Loader(Generic[K, V]):
+    """Reads what is asked for in one turn of the event loop as one batch, and remembers what it found.
+
+    Strawberry's own loader makes a future for each key. Who asks for many at once waits here for one.
+    """
+
+    def __init__(self, read: Callable[[list[K]], Awaitable[Sequence[V]]]) -> None:
+        self._read = read
+        self._found: dict[K, V] = {}
+        self._on_its_way: dict[K, Batch[K]] = {}
+        self._next: Batch[K] | None = None
+
+    def load(self, key: K) -> asyncio.Future[V]:
+        future: asyncio.Future[V] = asyncio.get_running_loop().create_future()
+        if key in self._found:
+            future.set_result(self._found[key])
+        else:
+            self._batch_of(key).waiting.append((future, key))
+        return future
+
+    async def load_many(self, keys: Sequence[K]) -> list[V]:
+        """In the order of the keys."""
+        found = self._found
+        while missing := [key for key in keys if key not in found]:
+            # Most often one batch; another one may have been on its way with some of the keys.
+            batches = {id(batch): batch for batch in map(self._batch_of, missing)}
+            for batch in batches.values():
+                future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                batch.waiting.append((future, None))
+                await future
+        return [found[key] for key in keys]
+
+    def _batch_of(self, key: K) -> Batch[K]:
+        """The batch that brings the key."""
+        batch = self._on_its_way.get(key) or self._gathering()
+        batch.keys[key] = None
+        self._on_its_way[key] = batch
+        return batch
+
+    def _gathering(self) -> Batch[K]:
+        if self._next is None:
+            self._next = Batch()
+            # Whoever is about to run in this turn still gets in.
+            asyncio.get_running_loop().call_soon(self._begin, self._next)
+        return self._next
+
+    def _begin(self, batch: Batch[K]) -> None:
+        batch.reading = asyncio.create_task(self._bring(batch))
+
+    async def _bring(self, batch: Batch[K]) -> None:
+        self._next = None
+        keys = list(batch.keys)
+        try:
+            if batch.still_waiting():
+                self._found.update(zip(keys, await self._read(keys), strict=True))
+        except Exception as problem:  # each who waits is told
+            for future, _ in batch.still_waiting():
+                future.set_exception(problem)
+        else:
+            for future, key in batch.still_waiting():
+                future.set_result(None if key is None else self._found[key])
+        finally:
+            for key in keys:
+                del self._on_its_way[key]
+            batch.reading = None
+
+
 class Loaders:
     """Fresh for each request, and again after a write. Each batch reads on a connection of its own."""
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._made: dict[Hashable, DataLoader[Any, Any]] = {}
+        self._made: dict[Hashable, Loader[Any, Any]] = {}
 
-    def rows(self, batch: Callable[..., Awaitable[list[R]]], *arguments: Hashable) -> DataLoader[Any, list[R]]:
+    def rows(self, batch: Callable[..., Awaitable[list[R]]], *arguments: Hashable) -> Loader[Any, list[R]]:
         """Of a batch function that answers with flat rows: the rows of each key, in their order."""
 
         async def load(keys: list[Any]) -> list[list[R]]:
@@ -39,7 +120,7 @@ class Loaders:
 
         return self._once(batch, arguments, load)
 
-    def values(self, batch: Callable[..., Awaitable[list[V]]], *arguments: Hashable) -> DataLoader[Any, V]:
+    def values(self, batch: Callable[..., Awaitable[list[V]]], *arguments: Hashable) -> Loader[Any, V]:
         """Of a batch function that answers with one value a key, in the order of the keys."""
 
         async def load(keys: list[Any]) -> Sequence[V]:
@@ -50,10 +131,10 @@ class Loaders:
 
     def _once(
         self, batch: Hashable, arguments: tuple[Hashable, ...], load: Callable[[list[Any]], Awaitable[Sequence[V]]]
-    ) -> DataLoader[Any, V]:
+    ) -> Loader[Any, V]:
         key = (batch, arguments)
         if key not in self._made:
-            self._made[key] = DataLoader(load_fn=load)
+            self._made[key] = Loader(load)
         return self._made[key]
 
 
