@@ -1,10 +1,12 @@
 """A server for tests: an application on a fresh database, and ways to ask it."""
 
+import asyncio
 import datetime as dt
 import io
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -19,6 +21,7 @@ from schema.execution.stock import Schema
 from server.app import create_app
 from server.database import Database
 from server.logs import configure_logs
+from server.serving import Server
 from server.settings import Settings
 from tests.tea import SCHEMA, fresh_kettle
 
@@ -86,6 +89,38 @@ async def serving(database: Database, *, schema: Schema | None = SCHEMA, **chose
     ):
         yield Serving(app, database, clock, client, made.secret, log)
     structlog.reset_defaults()
+
+
+class HarnessedServer(Server):
+    """As it runs anywhere; but signals stay pytest's, and it says when it has started."""
+
+    def __init__(self, app: Starlette, settings: Settings) -> None:
+        super().__init__(app, settings)
+        self.is_ready = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_ready.set()
+
+
+@asynccontextmanager
+async def at_a_port(database: Database, *, schema: Schema | None = None) -> AsyncIterator[str]:
+    """The server as it runs, with the real schema if none is given; gives its address."""
+    settings = Settings.model_validate({"database_url": database.url.render_as_string(hide_password=False)})
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = HarnessedServer(create_app(settings, schema=schema, database=database), settings)
+        running = asyncio.create_task(server.serve([listener]))
+        await server.is_ready.wait()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await running
+            structlog.reset_defaults()
 
 
 @pytest.fixture
