@@ -27,7 +27,7 @@ class Outcome(TypedDict):
 
 @pytest.fixture(scope="session")
 def node() -> Node:
-    """With the packages of the explorer, of which the audit is one: the set-up has them, unless npm was out of reach."""
+    """With the packages of the explorer, of which the audit is one: the set-up has them if it could reach npm."""
     try:
         found = find_node()
         install_packages(found)
