@@ -106,7 +106,7 @@ async def test_to_refuse_who_is_shut_out_nothing_is_written(database: Database) 
         await outcome(market, PERSON, f"WRONG-{number}")
     with statements() as ran:
         assert await outcome(market, PERSON, "ANY") == "TOO_MANY_ATTEMPTS"
-    assert [one.sql.split()[0] for one in ran] == ["SELECT"]
+    assert {one.sql.split(" ", 1)[0] for one in ran if one.sql != "BEGIN"} == {"SELECT"}
 
 
 async def test_an_attempt_that_does_not_fail_is_forgiven_whatever_else_becomes_of_it(database: Database) -> None:
