@@ -68,12 +68,20 @@ class Operation:
 
     asked: Asked
     document: Document
-    kind: OperationType
+    node: OperationDefinitionNode
+
+    @property
+    def kind(self) -> OperationType:
+        return self.node.operation
 
 
 @dataclass(kw_only=True)
 class OperationContext(Context):
     operation: Operation
+    # Whether a plan may answer; without, graphql-core does: the same, more slowly.
+    compiled: bool = True
+    # What answered: `compiled`, or `graphql-core: ` and why.
+    ran: str = ""
 
 
 def read_operation(asked: Asked, principal: Principal, most_tokens: int) -> Operation:
@@ -85,7 +93,7 @@ def read_operation(asked: Asked, principal: Principal, most_tokens: int) -> Oper
         raise RequestRefused(RequestErrorCode.UNSUPPORTED_OPERATION)
     if not may_introspect(principal) and _introspects(document.node):
         raise RequestRefused(RequestErrorCode.INTROSPECTION_REFUSED)
-    return Operation(asked=asked, document=document, kind=chosen.operation)
+    return Operation(asked=asked, document=document, node=chosen)
 
 
 def read_document(text: str, most_tokens: int | None = None) -> Document:
