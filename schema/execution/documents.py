@@ -16,10 +16,10 @@ from graphql import (
     OperationType,
     Visitor,
     parse,
+    specified_rules,
     visit,
 )
 from strawberry.schema.schema import validate_document
-from strawberry.types import ExecutionContext
 
 from models.access import Role
 from resolvers.principal import Principal
@@ -52,11 +52,10 @@ class Document:
         self.node = node
         self._valid_in: set[GraphQLSchema] = set()
 
-    def mistakes(self, execution: ExecutionContext) -> list[GraphQLError]:
-        schema = execution.schema._schema
+    def mistakes(self, schema: GraphQLSchema) -> list[GraphQLError]:
         if schema in self._valid_in:
             return []
-        found = validate_document(schema, self.node, execution.validation_rules)
+        found = validate_document(schema, self.node, tuple(specified_rules))
         if not found:
             self._valid_in.add(schema)
         return found

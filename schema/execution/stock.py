@@ -33,7 +33,7 @@ class KnownDocuments(SchemaExtension):
 
     def on_validate(self) -> Iterator[None]:
         if self._document is not None:
-            self.execution_context.pre_execution_errors = self._document.mistakes(self.execution_context)
+            self.execution_context.pre_execution_errors = self._document.mistakes(self.execution_context.schema._schema)
         yield
 
 
