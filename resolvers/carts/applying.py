@@ -18,7 +18,7 @@ from resolvers.carts.changing import OnCart, load, resettle
 from resolvers.carts.explaining import payer_of, said_of
 from resolvers.carts.finding import applied_to
 from resolvers.carts.holding import over_cap
-from resolvers.carts.offering import OfferedVoucher
+from resolvers.carts.offering import OfferedVoucher, usable_by_code
 from resolvers.carts.releasing import is_overdue_elsewhere, told
 from resolvers.carts.sharing import Amounts, held_by, paid_minor, share
 from resolvers.carts.versions import begin_change
@@ -29,7 +29,6 @@ from resolvers.programs.acting import ProgramAct, tell
 from resolvers.promotions.finding import CodeOfPromotion, find_standing_by_code, not_held
 from resolvers.promotions.moving import hold as hold_promotion
 from resolvers.vouchers.codes import CodeKeys
-from resolvers.vouchers.finding import find_by_code
 
 AT = ("by",)
 
@@ -83,10 +82,10 @@ async def _coming(act: ProgramAct, keys: CodeKeys, cart: CartRow, asked: Applyin
         raise VoucherError(VoucherErrorCode.BAD_AMOUNT, f"{asked.amount} is no amount to pay.", "amount")
     if asked.voucher_id is not None:
         return new_row(act, cart, asked.voucher_id, AppliedBy.CHOICE, named_minor=named)
-    voucher = await find_by_code(act, keys, asked.code or "")
+    voucher_id = await usable_by_code(act, keys, asked.code or "", cart.person_id)
     promotion = await find_standing_by_code(act, asked.code or "")
-    if voucher is not None:
-        return new_row(act, cart, voucher.voucher_id, AppliedBy.CODE, named_minor=named)
+    if voucher_id is not None:
+        return new_row(act, cart, voucher_id, AppliedBy.CODE, named_minor=named)
     if promotion is None or promotion.held is Held.NOT_USABLE:
         raise not_usable()
     await _refuse_late(act, cart, promotion)

@@ -16,7 +16,8 @@ from models.voucher_programs import Leftovers, Transferability, VoucherFunding
 from models.vouchers import VoucherStanding
 from resolvers.loaders.voucher_programs import InProgram, VoucherProgramRow, voucher_programs_by_key
 from resolvers.programs.acting import ProgramAct
-from resolvers.vouchers.finding import PROGRAM, assigned_to_person
+from resolvers.vouchers.codes import CodeKeys
+from resolvers.vouchers.finding import PROGRAM, assigned_to_person, is_opened, typed_in
 from resolvers.vouchers.moving import ASSIGNMENT, VOUCHER, of_program
 
 # Of what is assigned to a person no more than this is looked at, those that expire first first.
@@ -73,6 +74,19 @@ async def offered(act: ProgramAct, voucher_ids: Collection[int], person_id: int)
     if not voucher_ids:
         return {}
     return await _by_id(act, _vouchers(person_id).where(of_program(act), VOUCHER.c.id.in_(sorted(voucher_ids))))
+
+
+async def usable_by_code(act: ProgramAct, keys: CodeKeys, typed: str, person_id: int) -> int | None:
+    """The voucher whose live code somebody meant, if this person may use it now. Whatever keeps them from it is found
+    by the same one statement, so that its time tells nothing."""
+    row = (await act.session.execute(_by_code(), typed_in(act, keys, typed) | {"person": person_id})).one_or_none()
+    found = OfferedVoucher(*row) if row else None
+    return found.voucher_id if found and found.is_usable(act.now) and found.is_for_person() else None
+
+
+@lru_cache
+def _by_code() -> Select[Any]:
+    return _vouchers(bindparam("person")).where(is_opened())
 
 
 async def assigned_vouchers(act: ProgramAct, person_id: int, currency: str) -> dict[int, OfferedVoucher]:

@@ -91,18 +91,27 @@ async def find(act: ProgramAct, voucher_id: int) -> FoundVoucher | None:
 
 async def find_by_code(act: ProgramAct, keys: CodeKeys, typed: str) -> FoundVoucher | None:
     """Whose live code somebody meant. What is no code at all is looked for in the same statement, and not found."""
-    digests = keys.digests(act.program_id, normalized(typed) or "")
-    row = (await act.session.execute(_by_code(), {"program": act.program_id, "digests": list(digests)})).one_or_none()
+    row = (await act.session.execute(_by_code(), typed_in(act, keys, typed))).one_or_none()
     return None if row is None else FoundVoucher(*row)
 
 
 @lru_cache
 def _by_code() -> Select[Any]:
+    return _found().where(is_opened())
+
+
+def typed_in(act: ProgramAct, keys: CodeKeys, typed: str) -> dict[str, object]:
+    """What a statement asks for that has `is_opened` in it."""
+    return {"program": act.program_id, "digests": list(keys.digests(act.program_id, normalized(typed) or ""))}
+
+
+def is_opened() -> ColumnElement[bool]:
+    """Of a voucher: whether its live code is what was typed."""
     program_id: BindParameter[int] = bindparam("program")
     live = select(CODE.c.voucher_id).where(
         CODE.c.program_id == program_id, CODE.c.digest.in_(bindparam("digests", expanding=True))
     )
-    return _found().where(VOUCHER.c.program_id == program_id, VOUCHER.c.id.in_(live.where(CODE.c.ended_at.is_(None))))
+    return and_(VOUCHER.c.program_id == program_id, VOUCHER.c.id.in_(live.where(CODE.c.ended_at.is_(None))))
 
 
 async def must_find(act: ProgramAct, voucher_id: int, *field: str) -> FoundVoucher:
