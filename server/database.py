@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from resolvers.database import Outrun
+from server.postgresql import StraightDriver
 from server.sqlite import OneTripDriver
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "models" / "migrations"
@@ -222,6 +223,7 @@ def _postgresql_engine(url: URL, statement_timeout_seconds: float) -> AsyncEngin
     limits = {"statement_timeout": str(int(statement_timeout_seconds * 1000)), "timezone": "UTC"}
     return create_async_engine(
         url,
+        module=StraightDriver(),
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=WRITER_QUEUE_SECONDS,

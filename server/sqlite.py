@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import aiosqlite
@@ -89,8 +89,28 @@ def _execute(driver: Any, act: Callable[[sqlite3.Connection], sqlite3.Cursor]) -
 
 
 class OneTripConnection(AsyncAdapt_aiosqlite_connection):
+    """Runs a short statement where it is asked for, without any trip: SQLite lets connections change threads."""
+
     __slots__ = ()
     _cursor_cls = OneTripCursor  # type: ignore[assignment]  # declared for the one class alone
+
+    async def fetch(self, statement: str, values: Sequence[Any], *, is_short: bool) -> Sequence[Sequence[Any]]:
+        async with self._execute_mutex:
+            if is_short:
+                return self._own.execute(statement, values).fetchall()
+            driver: Any = self._connection
+            executed: Executed = await driver._execute(_execute, driver, lambda own: own.execute(statement, values))
+            return executed.rows
+
+    async def fetch_many(self, statement: str, values: Sequence[Sequence[Any]]) -> None:
+        async with self._execute_mutex:
+            self._own.executemany(statement, values)
+
+    @property
+    def _own(self) -> sqlite3.Connection:
+        driver: Any = self._connection
+        own: sqlite3.Connection = driver._conn
+        return own
 
 
 class OneTripDriver(AsyncAdapt_aiosqlite_dbapi):
