@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import strawberry
 
@@ -12,7 +12,7 @@ from models.activity import Predicate
 from models.history import Quality, Source
 from models.interval import from_microseconds, to_microseconds
 from models.organizations import ScopeKind
-from resolvers.activity import answerable, span_of
+from resolvers.activity import ActivityQuestion, answerable, span_of
 from resolvers.lists import as_known_at
 from resolvers.loaders.beliefs import (
     ActKey,
@@ -31,12 +31,14 @@ from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, window
 from schema.context import Info
 from schema.fields import field
 from schema.ids import encode_id
-from schema.pagination import After, Before, Connection, First, Last, PageInfo, connection_of, paging
-from schema.questions import Activity, KnownAt, question_of
+from schema.pagination import After, Before, Connection, First, Last, Page, PageInfo, Paging, paging
+from schema.questions import Activity, ActivityFilter, KnownAt, question_of
 from schema.scalars import described, instant_or_none
 
 if TYPE_CHECKING:
     from schema.organizations import Library, Organization, Team
+
+T = TypeVar("T")
 
 described(Quality, "How well the dates of a window are known.", "WindowQuality")
 described(Source, "Where a fact came from.", "RecordSource")
@@ -250,6 +252,99 @@ class Belief:
         return self.row.reason
 
 
+# ------------------------------------------------------------------------------- the windows of many learners
+
+
+def of_latest(told: Callable[[ActivityWindow], T]) -> Callable[..., Awaitable[list[T | None]]]:
+    """What is told of the latest window of each learner; None where there is none."""
+
+    async def of_learners(learners: Sequence[Learner], info: Info) -> list[T | None]:
+        keys = [_windows_key(learner, learner.known_at) for learner in learners]
+        found = await info.context.loaders.rows(windows_of_learners, LATEST).load_many(keys)
+        return [
+            told(ActivityWindow(row=rows[0], organization_row=learner.organization_row)) if rows else None
+            for learner, rows in zip(learners, found, strict=True)
+        ]
+
+    return of_learners
+
+
+async def windows_of(
+    learners: Sequence[Learner],
+    info: Info,
+    activity: ActivityFilter | None = strawberry.UNSET,
+    known_at: dt.datetime | None = strawberry.UNSET,
+    first: int | None = strawberry.UNSET,
+    after: str | None = strawberry.UNSET,
+    last: int | None = strawberry.UNSET,
+    before: str | None = strawberry.UNSET,
+) -> list[Connection[ActivityWindow]]:
+    """A page of the windows of each learner; those of the same page are read together."""
+    question, page = question_of(activity) if activity else None, (first, after, last, before)
+    lists = [await _window_list(info, learner, question, known_at, page) for learner in learners]
+    found: dict[int, list[WindowRow]] = {}
+    for wanted in dict.fromkeys(one.wanted for one in lists):
+        places = [place for place, one in enumerate(lists) if one.wanted == wanted]
+        loader = info.context.loaders.rows(windows_of_learners, wanted)
+        found.update(zip(places, await loader.load_many([lists[place].key for place in places]), strict=True))
+    return [_window_page(info, one, found[place]) for place, one in enumerate(lists)]
+
+
+class WindowList(NamedTuple):
+    """One learner's windows as a list, and which part of it is asked for."""
+
+    learner: Learner
+    key: WindowsKey
+    paging: Paging
+    wanted: WindowsPage
+
+
+async def _window_list(
+    info: Info,
+    learner: Learner,
+    question: ActivityQuestion | None,
+    known_at: dt.datetime | None,
+    page: tuple[int | None, str | None, int | None, str | None],
+) -> WindowList:
+    known = learner.known_at
+    if known_at:
+        context = info.context
+        known = (await as_known_at(context.run, learner.organization_row, known_at, context.now)).at_us
+    asked = answerable(question, learner.organization_row.calendar, "activity") if question else None
+    of = (learner.row.organization_id, learner.row.learner_id, known, question)
+    part = paging(of, *page, int, int, int)
+    key = _windows_key(learner, known, (asked.a, asked.b) if asked else (0, 0))
+    wanted = WindowsPage(asked.predicate if asked else None, part.limit, part.backward, part.beyond)
+    return WindowList(learner, key, part, wanted)
+
+
+def _window_page(info: Info, of: WindowList, rows: list[WindowRow]) -> Connection[ActivityWindow]:
+    async def total() -> int:
+        everything = WindowsPage(of.wanted.predicate, MOST_WINDOWS)
+        return len(await info.context.loaders.rows(windows_of_learners, everything).load(of.key))
+
+    organization = of.learner.organization_row
+    nodes = [ActivityWindow(row=row, organization_row=organization) for row in rows]
+    return Connection(page=Page.of(nodes, _position, of.paging), total=total)
+
+
+def _windows_key(learner: Learner, known_at: int, span: tuple[int, int] = (0, 0)) -> WindowsKey:
+    organization_id = learner.row.organization_id
+    return WindowsKey(organization_id, organization_id, learner.row.learner_id, *span, known_at)
+
+
+MOST_WINDOWS = 1_000_000
+LATEST = WindowsPage(None, 1, newest_first=True)
+
+
+def _position(window: ActivityWindow) -> tuple[int, int, int]:
+    row = window.row
+    return row.to_latest, row.from_earliest, row.known_from
+
+
+# ------------------------------------------------------------------------------------------------ learners
+
+
 On = Annotated[dt.date | None, strawberry.argument(description="On this local day; now if left out.")]
 
 
@@ -293,38 +388,46 @@ class Learner(Node):
 
         return Organization.of(self.organization_row)
 
-    @field("Since when, in the latest window; stays after deactivation. Null if that was lost, or there is no window.")
+    @field(
+        "Since when, in the latest window; stays after deactivation. Null if that was lost, or there is no window.",
+        batch=of_latest(ActivityWindow.from_),
+    )
     async def activated_at(self, info: Info) -> dt.datetime | None:
-        window = await self._latest(info)
-        return window.from_() if window else None
+        return await self._of_latest(info, ActivityWindow.from_)
 
-    @field("The local day of activatedAt.")
+    @field("The local day of activatedAt.", batch=of_latest(ActivityWindow.activated_on))
     async def activated_on(self, info: Info) -> dt.date | None:
-        window = await self._latest(info)
-        return window.activated_on() if window else None
+        return await self._of_latest(info, ActivityWindow.activated_on)
 
-    @field("Until when, not included, in the latest window; null while it is open.")
+    @field(
+        "Until when, not included, in the latest window; null while it is open.",
+        batch=of_latest(ActivityWindow.to),
+    )
     async def deactivated_at(self, info: Info) -> dt.datetime | None:
-        window = await self._latest(info)
-        return window.to() if window else None
+        return await self._of_latest(info, ActivityWindow.to)
 
-    @field("The local day of deactivatedAt: the first day no longer active, for a deactivation at midnight.")
+    @field(
+        "The local day of deactivatedAt: the first day no longer active, for a deactivation at midnight.",
+        batch=of_latest(ActivityWindow.deactivated_on),
+    )
     async def deactivated_on(self, info: Info) -> dt.date | None:
-        window = await self._latest(info)
-        return window.deactivated_on() if window else None
+        return await self._of_latest(info, ActivityWindow.deactivated_on)
 
-    @field("The last local day touched by the latest window; null while it is open.")
+    @field(
+        "The last local day touched by the latest window; null while it is open.",
+        batch=of_latest(ActivityWindow.last_active_on),
+    )
     async def last_active_on(self, info: Info) -> dt.date | None:
-        window = await self._latest(info)
-        return window.last_active_on() if window else None
+        return await self._of_latest(info, ActivityWindow.last_active_on)
 
     @field("Whether the learner is certainly active at this moment.")
     async def active_now(self, info: Info) -> bool:
         now = to_microseconds(info.context.now)
-        rows = await self._windows(info, WindowsPage(Predicate.ACTIVE_AT, 100), (now, now))
+        key, any_then = _windows_key(self, self.known_at, (now, now)), WindowsPage(Predicate.ACTIVE_AT, 100)
+        rows: list[WindowRow] = await info.context.loaders.rows(windows_of_learners, any_then).load(key)
         return any(row.from_latest <= now < row.to_earliest for row in rows)
 
-    @field("All windows of activity in the organization, in order of their ends.")
+    @field("All windows of activity in the organization, in order of their ends.", batch=windows_of)
     async def windows(
         self,
         info: Info,
@@ -335,22 +438,8 @@ class Learner(Node):
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
     ) -> Connection[ActivityWindow]:
-        known = self.known_at
-        if known_at:
-            context = info.context
-            known = (await as_known_at(context.run, self.organization_row, known_at, context.now)).at_us
-        asked = answerable(question_of(activity), self.organization_row.calendar, "activity") if activity else None
-        page = paging((self.id(), known, activity), first, after, last, before, int, int, int)
-        wanted = WindowsPage(asked.predicate if asked else None, page.limit, page.backward, page.beyond)
-        span = (asked.a, asked.b) if asked else (0, 0)
-        rows = await self._windows(info, wanted, span, known)
-
-        async def total() -> int:
-            everything = WindowsPage(wanted.predicate, MOST_WINDOWS)
-            return len(await self._windows(info, everything, span, known))
-
-        nodes = [(ActivityWindow(row=row, organization_row=self.organization_row), _position(row)) for row in rows]
-        return connection_of(nodes, page, total)
+        (connection,) = await windows_of([self], info, activity, known_at, first, after, last, before)
+        return connection
 
     @field("The teams of which the learner is a member, on a day or now, by name.")
     async def teams(
@@ -402,35 +491,25 @@ class Learner(Node):
         day = span_of(self.organization_row.calendar, on, on, "on")
         return to_microseconds(day.start), to_microseconds(day.end)
 
-    async def _latest(self, info: Info) -> ActivityWindow | None:
-        rows = await self._windows(info, WindowsPage(None, 1, newest_first=True), (0, 0))
-        return ActivityWindow(row=rows[0], organization_row=self.organization_row) if rows else None
-
-    async def _windows(
-        self, info: Info, page: WindowsPage, span: tuple[int, int], known_at: int | None = None
-    ) -> list[WindowRow]:
-        organization_id = self.row.organization_id
-        known = self.known_at if known_at is None else known_at
-        key = WindowsKey(organization_id, organization_id, self.row.learner_id, *span, known)
-        rows: list[WindowRow] = await info.context.loaders.rows(windows_of_learners, page).load(key)
-        return rows
-
-
-MOST_WINDOWS = 1_000_000
-
-
-def _position(row: WindowRow) -> tuple[int, int, int]:
-    return row.to_latest, row.from_earliest, row.known_from
+    async def _of_latest(self, info: Info, told: Callable[[ActivityWindow], T]) -> T | None:
+        (value,) = await of_latest(told)([self], info)
+        return value
 
 
 @strawberry.type(description="A learner in a list, with how certain the answer is.")
 class LearnerEdge:
     node: Learner = strawberry.field(description="The learner.")
-    cursor: str = strawberry.field(description="Where the learner stands in this list, in this order.")
-    certain: bool = strawberry.field(
-        description="Whether the answer is yes whatever the lost dates were; false if it only may be."
-    )
+    page: strawberry.Private[Page[Learner]]
+    place: strawberry.Private[int]
     asked: strawberry.Private[tuple[WindowsKey, WindowsPage]]
+
+    @field("Where the learner stands in this list, in this order.")
+    def cursor(self) -> str:
+        return self.page.cursor_at(self.place)
+
+    @field("Whether the answer is yes whatever the lost dates were; false if it only may be.")
+    def certain(self) -> bool:
+        return bool(self.node.row.certain)
 
     @field("The latest window that answers the question, where it was asked: of a team's list, while a member.")
     async def window(self, info: Info) -> ActivityWindow | None:
@@ -441,14 +520,30 @@ class LearnerEdge:
 
 @strawberry.type(description="A page of learners, and the question that it answers.")
 class LearnerConnection:
-    edges: list[LearnerEdge] = strawberry.field(description="The learners of this page, in order.")
-    page_info: PageInfo = strawberry.field(description="Where this page lies in the list.")
-    question: str | None = strawberry.field(description="What was asked, in words; null if nothing was.")
+    page: strawberry.Private[Page[Learner]]
+    # Of each learner of the page the key of the windows that answer the question, and which of them is meant.
+    asked: strawberry.Private[Callable[[Learner], tuple[WindowsKey, WindowsPage]]]
+    words: strawberry.Private[str | None]
     total: strawberry.Private[Callable[[], Awaitable[int]]]
+
+    @field("The learners of this page, in order.")
+    def edges(self) -> list[LearnerEdge]:
+        page, asked = self.page, self.asked
+        return [
+            LearnerEdge(node=node, page=page, place=place, asked=asked(node)) for place, node in enumerate(page.nodes)
+        ]
+
+    @field("Where this page lies in the list.")
+    def page_info(self) -> PageInfo:
+        return PageInfo(page=self.page)
+
+    @field("What was asked, in words; null if nothing was.")
+    def question(self) -> str | None:
+        return self.words
 
     @field("The learners of this page, without their cursors.")
     def nodes(self) -> list[Learner]:
-        return [edge.node for edge in self.edges]
+        return list(self.page.nodes)
 
     @field("How many learners the whole list has, the uncertain ones included; counted only when asked for.")
     async def total_count(self) -> int:

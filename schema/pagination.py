@@ -29,40 +29,11 @@ Last = Annotated[int | None, strawberry.argument(description="The last so many r
 Before = Annotated[str | None, strawberry.argument(description="With last: end before the row of this cursor.")]
 
 
-@strawberry.type(description="Where a page lies in its list.")
-class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether rows follow; only known when paging forward.")
-    has_previous_page: bool = strawberry.field(description="Whether rows precede; only known when paging backward.")
-    start_cursor: str | None = strawberry.field(description="The cursor of the first row of the page.")
-    end_cursor: str | None = strawberry.field(description="The cursor of the last row of the page.")
-
-
-@strawberry.type(description="A row of a list, with its cursor.")
-class Edge(Generic[N]):
-    node: N = strawberry.field(description="The thing itself.")
-    cursor: str = strawberry.field(description="Where it stands in this list, in this order.")
-
-
-@strawberry.type(description="A page of a list.")
-class Connection(Generic[N]):
-    edges: list[Edge[N]] = strawberry.field(description="The rows of this page, in order.")
-    page_info: PageInfo = strawberry.field(description="Where this page lies in the list.")
-    total: strawberry.Private[Callable[[], Awaitable[int]]]
-
-    @field("The rows of this page, without their cursors.")
-    def nodes(self) -> list[N]:
-        return [edge.node for edge in self.edges]
-
-    @field("How many rows the whole list has; counted only when asked for.")
-    async def total_count(self) -> int:
-        return await self.total()
-
-
 @dataclass(frozen=True, slots=True)
 class Paging:
     """Which page of a list is asked for. `of` names the list and its order, so that no other's cursor fits."""
 
-    of: str
+    of: Sequence[object]
     size: int
     backward: bool
     beyond: Position | None
@@ -73,7 +44,86 @@ class Paging:
         return self.size + 1
 
     def cursor(self, position: Position) -> str:
-        return packed(orjson.dumps([self.of, *position]).decode())
+        return packed(orjson.dumps([name_of_list(self.of), *position]).decode())
+
+
+def name_of_list(of: Sequence[object]) -> str:
+    return hashlib.sha256(orjson.dumps([str(part) for part in of])).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[N]):
+    """What was read of a list, in the list's order. Cursors are made when they are asked for: most never are."""
+
+    nodes: Sequence[N]
+    position_at: Callable[[int], Position]
+    paging: Paging
+    more: bool
+
+    @classmethod
+    def of(cls, read: Sequence[N], position_of: Callable[[N], Position], paging: Paging) -> Page[N]:
+        """From what was read in the order of paging, one too many perhaps."""
+        nodes = read[: paging.size]
+        if paging.backward:
+            nodes = nodes[::-1]
+        return cls(nodes, lambda place: position_of(nodes[place]), paging, len(read) > paging.size)
+
+    def cursor_at(self, place: int) -> str:
+        return self.paging.cursor(self.position_at(place))
+
+
+@strawberry.type(description="Where a page lies in its list.")
+class PageInfo:
+    page: strawberry.Private[Page[Any]]
+
+    @field("Whether rows follow; only known when paging forward.")
+    def has_next_page(self) -> bool:
+        return self.page.more if not self.page.paging.backward else self.page.paging.beyond is not None
+
+    @field("Whether rows precede; only known when paging backward.")
+    def has_previous_page(self) -> bool:
+        return self.page.more if self.page.paging.backward else self.page.paging.beyond is not None
+
+    @field("The cursor of the first row of the page.")
+    def start_cursor(self) -> str | None:
+        return self.page.cursor_at(0) if self.page.nodes else None
+
+    @field("The cursor of the last row of the page.")
+    def end_cursor(self) -> str | None:
+        return self.page.cursor_at(len(self.page.nodes) - 1) if self.page.nodes else None
+
+
+@strawberry.type(description="A row of a list, with its cursor.")
+class Edge(Generic[N]):
+    node: N = strawberry.field(description="The thing itself.")
+    page: strawberry.Private[Page[Any]]
+    place: strawberry.Private[int]
+
+    @field("Where it stands in this list, in this order.")
+    def cursor(self) -> str:
+        return self.page.cursor_at(self.place)
+
+
+@strawberry.type(description="A page of a list.")
+class Connection(Generic[N]):
+    page: strawberry.Private[Page[Any]]
+    total: strawberry.Private[Callable[[], Awaitable[int]]]
+
+    @field("The rows of this page, in order.")
+    def edges(self) -> list[Edge[N]]:
+        return [Edge(node=node, page=self.page, place=place) for place, node in enumerate(self.page.nodes)]
+
+    @field("Where this page lies in the list.")
+    def page_info(self) -> PageInfo:
+        return PageInfo(page=self.page)
+
+    @field("The rows of this page, without their cursors.")
+    def nodes(self) -> list[N]:
+        return list(self.page.nodes)
+
+    @field("How many rows the whole list has; counted only when asked for.")
+    async def total_count(self) -> int:
+        return await self.total()
 
 
 def paging(
@@ -88,10 +138,9 @@ def paging(
     size = DEFAULT_SIZE if first is None and last is None else first if first is not None else last
     if size is None or not 1 <= size <= LARGEST_SIZE:
         raise BadPageSize(f"A page holds 1 to {LARGEST_SIZE} rows, not {size}.", "first" if last is None else "last")
-    name = hashlib.sha256(orjson.dumps([str(part) for part in of])).hexdigest()[:12]
     cursor, field = (before, "before") if last is not None else (after, "after")
-    beyond = _position(cursor, name, field, kinds) if cursor else None
-    return Paging(name, size, last is not None, beyond)
+    beyond = _position(cursor, name_of_list(of), field, kinds) if cursor else None
+    return Paging(of, size, last is not None, beyond)
 
 
 def _position(cursor: str, of: str, field: str, kinds: Sequence[type]) -> Position:
@@ -104,24 +153,15 @@ def _position(cursor: str, of: str, field: str, kinds: Sequence[type]) -> Positi
     return tuple(position)
 
 
-def edges_and_info(nodes: Sequence[tuple[N, Position]], page: Paging) -> tuple[list[tuple[N, str]], PageInfo]:
-    """The rows of the page in the order of the list, from rows read in the order of paging, one too many perhaps."""
-    kept = list(nodes[: page.size])
-    more = len(nodes) > page.size
-    if page.backward:
+def page_of(nodes: Sequence[tuple[N, Position]], paging: Paging) -> Page[N]:
+    """From nodes with their positions, in the order of paging, one too many perhaps."""
+    kept = list(nodes[: paging.size])
+    if paging.backward:
         kept.reverse()
-    rows = [(node, page.cursor(position)) for node, position in kept]
-    info = PageInfo(
-        has_next_page=more if not page.backward else page.beyond is not None,
-        has_previous_page=more if page.backward else page.beyond is not None,
-        start_cursor=rows[0][1] if rows else None,
-        end_cursor=rows[-1][1] if rows else None,
-    )
-    return rows, info
+    return Page([node for node, _ in kept], lambda place: kept[place][1], paging, len(nodes) > paging.size)
 
 
 def connection_of(
-    nodes: Sequence[tuple[N, Position]], page: Paging, total: Callable[[], Awaitable[int]]
+    nodes: Sequence[tuple[N, Position]], paging: Paging, total: Callable[[], Awaitable[int]]
 ) -> Connection[N]:
-    rows, info = edges_and_info(nodes, page)
-    return Connection(edges=[Edge(node=node, cursor=cursor) for node, cursor in rows], page_info=info, total=total)
+    return Connection(page=page_of(nodes, paging), total=total)

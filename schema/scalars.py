@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from enum import Enum
+from functools import lru_cache
 from typing import Any, NewType, TypeVar
 
 import strawberry
@@ -17,10 +18,14 @@ from models.interval import BEGINNING_US, FOREVER_US, UTC, from_microseconds
 BigInt = NewType("BigInt", int)
 """GraphQL's own Int ends at 2,147,483,647."""
 
+# Instants and days of a list are much the same ones, again and again: local midnights.
+REMEMBERED = 16_384
+
 E = TypeVar("E", bound=type[Enum])
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+@lru_cache(maxsize=REMEMBERED)
 def write_instant(value: object) -> str:
     """Microseconds since 1970, as the batches give them, or an aware datetime."""
     instant = from_microseconds(value) if isinstance(value, int) else value
@@ -41,6 +46,7 @@ def read_instant(value: object) -> dt.datetime:
         raise GraphQLError(f"{value!r} is beyond the years that a calendar can hold.") from problem
 
 
+@lru_cache(maxsize=REMEMBERED)
 def write_day(value: object) -> str:
     assert isinstance(value, dt.date)  # noqa: S101
     return value.isoformat()
@@ -83,6 +89,7 @@ SCALARS: dict[object, ScalarDefinition] = {
 }
 
 
+@lru_cache(maxsize=REMEMBERED)
 def instant_or_none(microseconds: int | None) -> dt.datetime | None:
     """An instant of a batch; None for one that is unknown or will never come."""
     if microseconds is None or microseconds in (BEGINNING_US, FOREVER_US):

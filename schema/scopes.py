@@ -34,8 +34,8 @@ from resolvers.loaders.windows import Count, Question, WindowsPage, counts
 from schema.context import Info
 from schema.fields import field, given
 from schema.ids import decode_id
-from schema.learners import Learner, LearnerConnection, LearnerEdge
-from schema.pagination import After, Before, First, Last, Paging, edges_and_info, paging
+from schema.learners import Learner, LearnerConnection
+from schema.pagination import After, Before, First, Last, Page, Paging, paging
 from schema.questions import (
     Activity,
     ActivityCount,
@@ -239,20 +239,18 @@ async def _page_of_learners(
     loaders = info.context.loaders
     rows = await loaders.rows(learners_of, listed.who, asked).load(listed.key)
     latest = WindowsPage(listed.who.predicate, 1, newest_first=True)
-    kept, page_info = edges_and_info([(row, (row.position, row.learner_id)) for row in rows], page)
+    nodes = [Learner(row=row, organization_row=organization, known_at=listed.known.at_us) for row in rows]
 
     async def total() -> int:
         return await loaders.values(learner_totals, listed.who).load(listed.key)
 
-    edges = [
-        LearnerEdge(
-            node=Learner(row=row, organization_row=organization, known_at=listed.known.at_us),
-            cursor=cursor,
-            certain=bool(row.certain),
-            asked=(windows_key(listed.key, row.learner_id), latest),
-        )
-        for row, cursor in kept
-    ]
     return LearnerConnection(
-        edges=edges, page_info=page_info, total=total, question=listed.words if listed.who.predicate else None
+        page=Page.of(nodes, _position, page),
+        asked=lambda learner: (windows_key(listed.key, learner.row.learner_id), latest),
+        total=total,
+        words=listed.words if listed.who.predicate else None,
     )
+
+
+def _position(learner: Learner) -> tuple[str, int]:
+    return learner.row.position, learner.row.learner_id

@@ -42,10 +42,11 @@ from schema.pagination import (
     Edge,
     First,
     Last,
+    Page,
     PageInfo,
     Paging,
     connection_of,
-    edges_and_info,
+    page_of,
     paging,
 )
 from schema.payloads import Refusals
@@ -108,14 +109,21 @@ class BillingMonthSummary:
 
 @strawberry.type(description="What is billed for a date, who is over first.")
 class BillingMonth:
-    edges: list[Edge[BillingSnapshot]] = strawberry.field(description="The snapshots of this page, in order.")
-    page_info: PageInfo = strawberry.field(description="Where this page lies in the list.")
+    page: strawberry.Private[Page[BillingSnapshot]]
     month: strawberry.Private[Month]
     total: strawberry.Private[Callable[[], Awaitable[int]]]
 
+    @field("The snapshots of this page, in order.")
+    def edges(self) -> list[Edge[BillingSnapshot]]:
+        return [Edge(node=node, page=self.page, place=place) for place, node in enumerate(self.page.nodes)]
+
+    @field("Where this page lies in the list.")
+    def page_info(self) -> PageInfo:
+        return PageInfo(page=self.page)
+
     @field("The snapshots of this page, without their cursors.")
     def nodes(self) -> list[BillingSnapshot]:
-        return [edge.node for edge in self.edges]
+        return list(self.page.nodes)
 
     @field("How many snapshots the whole list has; counted only when asked for.")
     async def total_count(self) -> int:
@@ -147,14 +155,12 @@ async def billing_month(info: Info, month: Month, page: Paging) -> BillingMonth:
         (BillingSnapshot(row=row, organization_row=organization[0]), position)
         for (row, position), organization in zip(found, of_each, strict=True)
     ]
-    rows, page_info = edges_and_info(nodes, page)
 
     async def total() -> int:
         async with context.reading() as connection:
             return (await month_total(connection, month)).snapshots
 
-    edges = [Edge(node=node, cursor=cursor) for node, cursor in rows]
-    return BillingMonth(edges=edges, page_info=page_info, month=month, total=total)
+    return BillingMonth(page=page_of(nodes, page), month=month, total=total)
 
 
 @strawberry.type
