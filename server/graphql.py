@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import orjson
 import strawberry
@@ -21,9 +22,14 @@ from resolvers.principal import Principal
 from resolvers.vouchers.codes import CodeKeys
 from schema.errors import RequestErrorCode, RequestRefused, shown_refusal
 from schema.execution.answers import Answer, answer_to, answer_to_bad_syntax
-from schema.execution.documents import JSON, Asked, OperationContext, read_operation
+from schema.execution.admission import Admission, Admitted
+from schema.execution.counting import actual_cost
+from schema.execution.documents import JSON, Asked, OperationContext
+from schema.execution.throttle import Cost, Throttled
+from schema.execution.trusted import TrustedDocuments
 from server.auth import Authentication
-from server.body import BodyTooLarge, read_body
+from server.body import BodyTooLarge, BodyTooSlow, read_body
+from server.documents import limits_of, throttle_of
 from server.settings import Settings
 
 log = structlog.get_logger()
@@ -31,6 +37,8 @@ log = structlog.get_logger()
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
 PREFLIGHT = "x-countersign-preflight"
+# Whoever sends this pays what came rather than what might have come, and waits until it is counted.
+COST, ACTUAL = "x-countersign-cost", "actual"
 HOW_TO_SIGN_IN = (
     "Nobody is signed in, or the token does not work. Send the header `Authorization: Bearer cs_…`; whoever runs this "
     'server makes a token with `python3 -m server token issue --role staff --name "Your name"`. In a browser, open '
@@ -40,13 +48,26 @@ STATUS = {
     RequestErrorCode.UNAUTHENTICATED: 401,
     RequestErrorCode.PREFLIGHT_REQUIRED: 403,
     RequestErrorCode.MUTATION_BY_GET: 405,
+    RequestErrorCode.BODY_TOO_SLOW: 408,
     RequestErrorCode.BODY_TOO_LARGE: 413,
     RequestErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
+    RequestErrorCode.THROTTLED: 429,
     RequestErrorCode.TIMEOUT: 504,
+}
+# The request was well made, and only what it asks is refused: in plain JSON that is 200, as of any GraphQL error.
+OF_THE_DOCUMENT = {
+    RequestErrorCode.PERSISTED_QUERY_NOT_FOUND,
+    RequestErrorCode.UNTRUSTED_DOCUMENT,
+    RequestErrorCode.GRAPHQL_VALIDATION_FAILED,
+    RequestErrorCode.TOO_COMPLEX,
+    RequestErrorCode.TOO_COSTLY,
+    RequestErrorCode.SEVERAL_MONEY_MUTATIONS,
+    RequestErrorCode.THROTTLED,
 }
 HEADERS = {
     RequestErrorCode.UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"},
     RequestErrorCode.MUTATION_BY_GET: {"Allow": "POST"},
+    RequestErrorCode.BODY_TOO_SLOW: {"Connection": "close"},
 }
 
 
@@ -61,8 +82,12 @@ class GraphQLEndpoint:
         signer: Signer | None = None,
         code_keys: CodeKeys | None = None,
         gateways: Gateways | None = None,
+        trusted: TrustedDocuments | None = None,
     ) -> None:
         self._schema = schema
+        self._trusted = trusted or TrustedDocuments()
+        self._admission = Admission(schema._schema, limits_of(settings), self._trusted)
+        self._throttle = throttle_of(settings)
         self._authentication = authentication
         self._settings = settings
         self._signer = signer
@@ -95,18 +120,29 @@ class GraphQLEndpoint:
             raise RequestRefused(RequestErrorCode.UNAUTHENTICATED, HOW_TO_SIGN_IN)
         if caller.by_cookie and not _is_preflighted(request):
             raise RequestRefused(RequestErrorCode.PREFLIGHT_REQUIRED)
-        if request.method == "POST":
-            return await self._answer(caller.principal, await self._posted(request), request.state.request_id)
-        return await self._answer(caller.principal, _in_address(request), request.state.request_id, may_change=False)
+        posted = request.method == "POST"
+        asked = _asked(await self._posted(request) if posted else _in_address(request), self._trusted)
+        counted = request.headers.get(COST) == ACTUAL
+        return await self._answer(caller.principal, asked, request.state.request_id, may_change=posted, counted=counted)
 
-    async def _answer(self, principal: Principal, asked: Asked, request_id: str, *, may_change: bool = True) -> Answer:
-        """Runs one operation; raises RequestRefused if it is unclear what to run, or if it takes too long."""
+    async def _answer(
+        self, principal: Principal, asked: Asked, request_id: str, *, may_change: bool = True, counted: bool = False
+    ) -> Answer:
+        """Runs one operation; raises RequestRefused if it is not clear or not allowed, or if it takes too long."""
         try:
-            operation = read_operation(asked, principal, self._settings.max_query_tokens)
+            admitted = self._admission.admit(asked, principal)
         except GraphQLSyntaxError as error:
             return answer_to_bad_syntax(error, principal, request_id)
-        if operation.kind is OperationType.MUTATION and not may_change:
+        if admitted.operation.kind is OperationType.MUTATION and not may_change:
             raise RequestRefused(RequestErrorCode.MUTATION_BY_GET)
+        cost = self._throttle.take(principal, admitted.cost)
+        answer = await self._in_time(self._context(principal, admitted.operation, request_id))
+        if counted:
+            actual = actual_cost(admitted.operation, self._admission.prices, answer.data)
+            cost = self._throttle.give_back(principal, cost, actual)
+        return replace(answer, extensions={**answer.extensions, "cost": cost})
+
+    def _context(self, principal: Principal, operation: Operation, request_id: str) -> OperationContext:
         database = self._authentication.database
         context = OperationContext(
             principal=principal,
@@ -138,10 +174,12 @@ class GraphQLEndpoint:
             raise RequestRefused(RequestErrorCode.UNSUPPORTED_MEDIA_TYPE)
         most_bytes = self._settings.max_body_bytes
         try:
-            body = await read_body(request, most_bytes)
+            body = await read_body(request, most_bytes, self._settings.request_timeout_seconds)
         except BodyTooLarge as problem:
             message = f"A request here has at most {most_bytes:,} bytes. Send less at once."
             raise RequestRefused(RequestErrorCode.BODY_TOO_LARGE, message) from problem
+        except BodyTooSlow as problem:
+            raise RequestRefused(RequestErrorCode.BODY_TOO_SLOW) from problem
         return _asked(_json(body, "The body"))
 
 
