@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import strawberry
 from strawberry.extensions.field_extension import FieldExtension
+from strawberry.types.field import StrawberryField
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
-
+# Gives a field of many things at once: of the things, info and the field's arguments, in the order of the things.
+Batch: TypeAlias = Callable[..., Awaitable[Sequence[Any]]]
 
 INPUT = strawberry.argument(description="What to do, in one object, so that fields can be added.")
 
@@ -20,9 +22,16 @@ def given(value: T | None) -> T | None:
     return None if value is strawberry.UNSET else value
 
 
-def field(description: str, name: str | None = None) -> Callable[[F], F]:
-    made: Callable[[F], F] = strawberry.field(description=description, name=name)
+def field(description: str, name: str | None = None, batch: Batch | None = None) -> Callable[[F], F]:
+    """With a `batch` the method asks it for the one thing that it has."""
+    metadata = {"batch": batch} if batch else {}
+    made: Callable[[F], F] = strawberry.field(description=description, name=name, metadata=metadata)
     return made
+
+
+def batch_of(definition: StrawberryField) -> Batch | None:
+    batch: Batch | None = definition.metadata.get("batch")
+    return batch
 
 
 def mutation(description: str, extensions: Sequence[FieldExtension]) -> Callable[[F], F]:

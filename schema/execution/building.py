@@ -1,0 +1,81 @@
+"""Building: the loop over the things of a list, generated for what is asked of them, that makes their JSON objects.
+
+What a field's function gives from the thing alone is computed in the loop. What takes a read, or holds other things,
+was brought for the whole list before, and comes as a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from schema.execution.leaves import LeafType, leaf_source, written
+
+Build: TypeAlias = Callable[..., list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A leaf that is computed in the loop: by a function of the thing, or as one of its attributes."""
+
+    key: str
+    leaf: LeafType
+    nullable: bool
+    attribute: str
+    function: Callable[..., object] | None = None
+    takes_info: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """The same for each thing: the name of its type."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Brought before, in the order of the things."""
+
+    key: str
+
+
+Part: TypeAlias = Computed | Constant | Column
+
+
+def build_of(parts: Sequence[Part]) -> Build:
+    """`build(things, info, *columns)`, whose columns are in the order of the parts."""
+    names = [f"v{number}" for number in range(len(parts))]
+    known: dict[str, object] = {}
+    loop: list[str] = []
+    for name, part in zip(names, parts, strict=True):
+        if isinstance(part, Constant):
+            known[name] = part.value
+        elif isinstance(part, Computed):
+            known |= {f"write_{name}": written(part.leaf), f"get_{name}": part.function}
+            loop += [f"{name} = {_source(part, name)}", leaf_source(part.leaf, name, nullable=part.nullable)]
+    columns = [name for name, part in zip(names, parts, strict=True) if isinstance(part, Column)]
+    pairs = ", ".join(f"{part.key!r}: {name}" for name, part in zip(names, parts, strict=True))
+    each = ", ".join(["thing", *columns])
+    over = f"zip(things, {', '.join(f'all_{name}' for name in columns)})" if columns else "things"
+    source = "\n".join(
+        [
+            f"def build({', '.join(['things', 'info', *(f'all_{name}' for name in columns)])}):",
+            "    built = []",
+            f"    for {each} in {over}:",
+            *(f"        {line}" for line in loop),
+            f"        built.append({{{pairs}}})",
+            "    return built",
+        ]
+    )
+    exec(compile(source, "<plan>", "exec"), known)  # noqa: S102  # names of ours and quoted keys alone
+    build: Build = known["build"]  # type: ignore[assignment]
+    return build
+
+
+def _source(part: Computed, name: str) -> str:
+    if part.function is None:
+        return f"thing.{part.attribute}"
+    return f"get_{name}(thing, info)" if part.takes_info else f"get_{name}(thing)"

@@ -1,0 +1,81 @@
+"""The engine: answers a query by its plan, or leaves it to graphql-core.
+
+The rule of safety: a plan only calls the fields' own functions. Whatever it does not expect (null where there must be
+something, a wrong type, an exception, a field or directive that it does not know) hands the operation to graphql-core,
+whose errors, paths and nulls are then its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import strawberry
+from graphql.execution.values import VariableValues, get_variable_values
+
+from schema.execution.documents import Document, OperationContext
+from schema.execution.plans import Planner, ThingPlan, Unplanned, steering_variables
+from schema.execution.running import PlannedInfo, Running
+
+BY_PLAN = "compiled"
+LEFT = "graphql-core: "
+
+
+class Plans:
+    """The plans of one document, which go with it: one for each operation and what its steering variables say."""
+
+    def __init__(self, document: Document) -> None:
+        self._steering = steering_variables(document)
+        self._made: dict[object, ThingPlan | Unplanned] = {}
+
+    def of(self, schema: strawberry.Schema, context: OperationContext, variables: VariableValues) -> ThingPlan:
+        """Raises Unplanned, also when it is asked again."""
+        operation = context.operation
+        steering = VariableValues(
+            {name: variables.sources[name] for name in self._steering if name in variables.sources},
+            {name: variables.coerced[name] for name in self._steering if name in variables.coerced},
+        )
+        key = (id(schema), id(operation.node), *sorted(steering.coerced.items()))
+        if key not in self._made:
+            try:
+                self._made[key] = Planner(schema, operation.document, operation.node, steering).plan()
+            except Unplanned as why:
+                self._made[key] = why
+        made = self._made[key]
+        if isinstance(made, Unplanned):
+            raise made
+        return made
+
+
+_plans: WeakKeyDictionary[Document, Plans] = WeakKeyDictionary()
+
+
+async def planned_answer(schema: strawberry.Schema, context: OperationContext) -> dict[str, Any] | None:
+    """The data; None where graphql-core has to answer. `context.ran` says which, and why."""
+    try:
+        data = await _answer(schema, context)
+    except Unplanned as why:
+        context.ran = f"{LEFT}{why}"
+    except Exception as unexpected:  # whatever it is: graphql-core meets it again, and tells it as it should be told
+        context.ran = f"{LEFT}{type(unexpected).__name__} on the way"
+    else:
+        context.ran = BY_PLAN
+        return data
+    return None
+
+
+async def _answer(schema: strawberry.Schema, context: OperationContext) -> dict[str, Any]:
+    operation = context.operation
+    if operation.document.mistakes(schema._schema):
+        raise Unplanned("mistakes in the document")
+    variables = get_variable_values(
+        schema._schema, operation.node.variable_definitions or (), operation.asked.variables
+    )
+    if isinstance(variables, list):
+        raise Unplanned("variables that do not fit")
+    plans = _plans.get(operation.document)
+    if plans is None:
+        plans = _plans[operation.document] = Plans(operation.document)
+    plan = plans.of(schema, context, variables)
+    (data,) = await Running(PlannedInfo(context), variables).objects(plan, [None])
+    return data
