@@ -9,7 +9,6 @@ import orjson
 import strawberry
 import structlog
 from graphql import GraphQLSyntaxError, OperationType
-from python_multipart.multipart import parse_options_header
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,12 +29,12 @@ from schema.execution.trusted import TrustedDocuments
 from server.auth import Authentication
 from server.body import BodyTooLarge, BodyTooSlow, read_body
 from server.documents import limits_of, throttle_of
+from server.media_types import GRAPHQL_RESPONSE, is_said_to_be_json, is_said_to_be_readable, media_type_for
+from server.query_string import UnreadableAddress, parameters_of
 from server.settings import Settings
 
 log = structlog.get_logger()
 
-GRAPHQL_RESPONSE = "application/graphql-response+json"
-PLAIN_JSON = "application/json"
 PREFLIGHT = "x-countersign-preflight"
 # Whoever sends this pays what came rather than what might have come, and waits until it is counted.
 COST, ACTUAL = "x-countersign-cost", "actual"
@@ -95,7 +94,7 @@ class GraphQLEndpoint:
         self._gateways = gateways or {}
 
     async def respond(self, request: Request) -> Response:
-        media_type = _media_type_for(request.headers.get("accept", ""))
+        media_type = media_type_for(request.headers.getlist("accept"))
         try:
             answer = await self._answer_request(request)
         except RequestRefused as refusal:
@@ -169,8 +168,7 @@ class GraphQLEndpoint:
             raise RequestRefused(RequestErrorCode.TIMEOUT, message) from problem
 
     async def _posted(self, request: Request) -> Asked:
-        media_type, options = parse_options_header(request.headers.get("content-type"))
-        if media_type != PLAIN_JSON.encode() or options.get(b"charset", b"utf-8").lower() not in {b"utf-8", b"utf8"}:
+        if not is_said_to_be_readable(request.headers):
             raise RequestRefused(RequestErrorCode.UNSUPPORTED_MEDIA_TYPE)
         most_bytes = self._settings.max_body_bytes
         try:
@@ -202,15 +200,18 @@ def _is_preflighted(request: Request) -> bool:
     """Whether no other site can have made a browser send this: it would first have to ask, and is not allowed."""
     if request.method != "POST":
         return False
-    media_type, _ = parse_options_header(request.headers.get("content-type"))
-    return PREFLIGHT in request.headers or media_type == PLAIN_JSON.encode()
+    return PREFLIGHT in request.headers or is_said_to_be_json(request.headers)
 
 
 def _in_address(request: Request) -> Asked:
     """The parameters of a GET, where variables and extensions are JSON texts."""
-    parameters: dict[str, JSON] = dict(request.query_params)
+    try:
+        told = parameters_of(request.scope["query_string"])
+    except UnreadableAddress:
+        raise _malformed("The address must be text in UTF-8, percent-encoded, with few parameters.") from None
+    parameters: dict[str, JSON] = {**told}
     for name in ("variables", "extensions"):
-        if text := request.query_params.get(name):
+        if text := told.get(name):
             parameters[name] = _json(text.encode(), name)
     return _asked(parameters)
 
@@ -249,20 +250,6 @@ def _malformed(message: str) -> RequestRefused:
 
 
 # ---------------------------------------------------------------------------------------------- answering
-
-
-def _media_type_for(accept: str) -> str:
-    """The newer media type where it is asked for no less than plain JSON; plain JSON in any other case."""
-    wanted = {kind: _weight(options) for kind, options in map(parse_options_header, accept.split(","))}
-    newer = wanted.get(GRAPHQL_RESPONSE.encode(), 0.0)
-    return GRAPHQL_RESPONSE if newer > 0 and newer >= wanted.get(PLAIN_JSON.encode(), 0.0) else PLAIN_JSON
-
-
-def _weight(options: Mapping[bytes, bytes]) -> float:
-    try:
-        return float(options.get(b"q", b"1"))
-    except ValueError:
-        return 0.0
 
 
 def _refused(refusal: RequestRefused, media_type: str, request_id: str) -> Response:
