@@ -20,16 +20,22 @@ from resolvers.gateways.gateway import Gateways
 from resolvers.principal import Principal
 from resolvers.vouchers.codes import CodeKeys
 from schema.errors import RequestErrorCode, RequestRefused, shown_refusal
-from schema.execution.answers import Answer, answer_to, answer_to_bad_syntax
 from schema.execution.admission import Admission, Admitted
+from schema.execution.answers import Answer, answer_to, answer_to_bad_syntax
 from schema.execution.counting import actual_cost
 from schema.execution.documents import JSON, Asked, OperationContext
-from schema.execution.throttle import Cost, Throttled
-from schema.execution.trusted import TrustedDocuments
+from schema.execution.throttle import Throttled
+from schema.execution.trusted import TrustedDocuments, is_hash_of
 from server.auth import Authentication
 from server.body import BodyTooLarge, BodyTooSlow, read_body
 from server.documents import limits_of, throttle_of
-from server.media_types import GRAPHQL_RESPONSE, is_said_to_be_json, is_said_to_be_readable, media_type_for
+from server.media_types import (
+    GRAPHQL_RESPONSE,
+    PLAIN_JSON,
+    is_said_to_be_json,
+    is_said_to_be_readable,
+    media_type_for,
+)
 from server.query_string import UnreadableAddress, parameters_of
 from server.settings import Settings
 
@@ -38,6 +44,7 @@ log = structlog.get_logger()
 PREFLIGHT = "x-countersign-preflight"
 # Whoever sends this pays what came rather than what might have come, and waits until it is counted.
 COST, ACTUAL = "x-countersign-cost", "actual"
+PERSISTED_VERSION = 1
 HOW_TO_SIGN_IN = (
     "Nobody is signed in, or the token does not work. Send the header `Authorization: Bearer cs_…`; whoever runs this "
     'server makes a token with `python3 -m server token issue --role staff --name "Your name"`. In a browser, open '
@@ -135,15 +142,15 @@ class GraphQLEndpoint:
         if admitted.operation.kind is OperationType.MUTATION and not may_change:
             raise RequestRefused(RequestErrorCode.MUTATION_BY_GET)
         cost = self._throttle.take(principal, admitted.cost)
-        answer = await self._in_time(self._context(principal, admitted.operation, request_id))
+        answer = await self._in_time(self._context(principal, admitted, request_id))
         if counted:
             actual = actual_cost(admitted.operation, self._admission.prices, answer.data)
             cost = self._throttle.give_back(principal, cost, actual)
         return replace(answer, extensions={**answer.extensions, "cost": cost})
 
-    def _context(self, principal: Principal, operation: Operation, request_id: str) -> OperationContext:
+    def _context(self, principal: Principal, admitted: Admitted, request_id: str) -> OperationContext:
         database = self._authentication.database
-        context = OperationContext(
+        return OperationContext(
             principal=principal,
             now=self._authentication.clock(),
             reading=bounded(database.reading, self._settings.connections_per_request),
@@ -152,9 +159,8 @@ class GraphQLEndpoint:
             signer=self._signer,
             code_keys=self._code_keys,
             gateways=self._gateways,
-            operation=operation,
+            operation=admitted.operation,
         )
-        return await self._in_time(context)
 
     async def _in_time(self, context: OperationContext) -> Answer:
         try:
@@ -167,7 +173,7 @@ class GraphQLEndpoint:
                 message = f"The operation took longer than {seconds}. Look whether it was done before you repeat it."
             raise RequestRefused(RequestErrorCode.TIMEOUT, message) from problem
 
-    async def _posted(self, request: Request) -> Asked:
+    async def _posted(self, request: Request) -> JSON:
         if not is_said_to_be_readable(request.headers):
             raise RequestRefused(RequestErrorCode.UNSUPPORTED_MEDIA_TYPE)
         most_bytes = self._settings.max_body_bytes
@@ -178,7 +184,7 @@ class GraphQLEndpoint:
             raise RequestRefused(RequestErrorCode.BODY_TOO_LARGE, message) from problem
         except BodyTooSlow as problem:
             raise RequestRefused(RequestErrorCode.BODY_TOO_SLOW) from problem
-        return _asked(_json(body, "The body"))
+        return _json(body, "The body")
 
 
 def bounded(reading: Reading, most: int) -> Reading:
@@ -203,7 +209,7 @@ def _is_preflighted(request: Request) -> bool:
     return PREFLIGHT in request.headers or is_said_to_be_json(request.headers)
 
 
-def _in_address(request: Request) -> Asked:
+def _in_address(request: Request) -> JSON:
     """The parameters of a GET, where variables and extensions are JSON texts."""
     try:
         told = parameters_of(request.scope["query_string"])
@@ -213,7 +219,7 @@ def _in_address(request: Request) -> Asked:
     for name in ("variables", "extensions"):
         if text := told.get(name):
             parameters[name] = _json(text.encode(), name)
-    return _asked(parameters)
+    return parameters
 
 
 def _json(text: bytes, what: str) -> JSON:
@@ -224,18 +230,38 @@ def _json(text: bytes, what: str) -> JSON:
     return value
 
 
-def _asked(sent: JSON) -> Asked:
+def _asked(sent: JSON, trusted: TrustedDocuments) -> Asked:
     if isinstance(sent, list):
         raise _malformed("Send one operation a request: arrays of them are not taken.")
     if not isinstance(sent, dict):
         raise _malformed('The body must be a JSON object, as {"query": "{ viewer { name } }"}.')
-    query, name = sent.get("query"), sent.get("operationName")
-    if not isinstance(query, str):
-        raise _malformed("`query` must be a text with a GraphQL document.")
+    name = sent.get("operationName")
     if not isinstance(name, str | None):
         raise _malformed("`operationName` must be a text, or left out.")
-    _object(sent, "extensions")
+    query = _query(sent, _document_id(sent), trusted)
     return Asked(query=query, variables=_object(sent, "variables"), operation_name=name or None)
+
+
+def _query(sent: Mapping[str, JSON], document_id: str | None, trusted: TrustedDocuments) -> str:
+    query = sent.get("query")
+    if query is None and document_id is not None:
+        return trusted.named(document_id)
+    if not isinstance(query, str):
+        raise _malformed("`query` must be a text with a GraphQL document.")
+    if document_id is not None and not is_hash_of(query, document_id):
+        raise _malformed("The hash is not the SHA-256 of the document beside it.")
+    return query
+
+
+def _document_id(sent: Mapping[str, JSON]) -> str | None:
+    """The hash of a document, in either of the forms in which clients send it."""
+    persisted = _object(_object(sent, "extensions"), "persistedQuery")
+    if persisted and persisted.get("version") != PERSISTED_VERSION:
+        raise _malformed(f"`persistedQuery` must have version {PERSISTED_VERSION}.")
+    found = persisted.get("sha256Hash", sent.get("documentId"))
+    if not isinstance(found, str | None):
+        raise _malformed("The id of a document must be a text: the SHA-256 of the document.")
+    return found
 
 
 def _object(sent: Mapping[str, JSON], name: str) -> dict[str, JSON]:
@@ -253,13 +279,19 @@ def _malformed(message: str) -> RequestRefused:
 
 
 def _refused(refusal: RequestRefused, media_type: str, request_id: str) -> Response:
-    content = _content(refusal, request_id)
-    return _response(content, media_type, STATUS.get(refusal.code, 400), HEADERS.get(refusal.code))
+    status = STATUS.get(refusal.code, 400)
+    if refusal.code in OF_THE_DOCUMENT and media_type == PLAIN_JSON:
+        status = 200
+    headers = HEADERS.get(refusal.code)
+    if isinstance(refusal, Throttled):
+        headers = {"Retry-After": str(refusal.wait_seconds)}
+    return _response(_content(refusal, request_id), media_type, status, headers)
 
 
 def _content(refusal: RequestRefused, request_id: str) -> dict[str, object]:
     log.info("graphql.refused", code=refusal.code.name)
-    return {"errors": [shown_refusal(refusal, request_id)]}
+    errors: dict[str, object] = {"errors": [shown_refusal(refusal, request_id)]}
+    return errors | ({"extensions": {"cost": refusal.cost}} if isinstance(refusal, Throttled) else {})
 
 
 def _response(
