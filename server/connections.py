@@ -53,7 +53,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head and self._read_of_head and not self._refused:
             if self._read_of_head > MOST_HEAD_BYTES:
                 self._refuse(HEAD_TOO_LARGE)
-            elif self._end is None and self._may_be_told():
+            elif self._end is None and not self._is_answering():
                 self._close_after(self.head_seconds)
 
     def on_headers_complete(self) -> None:
@@ -86,31 +86,32 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(self._why)
 
     def _refuse(self, why: tuple[int, bytes]) -> None:
-        """A word and the end of the connection; only the end, where an answer is under way."""
-        if not self._may_be_told():
+        """Reads no further. A word and the end of the connection, after the answer to the request before; only the end,
+        where the answer to this one has begun."""
+        self._refused = True
+        self._go_on()
+        # A cycle is a request whose head was read: in the next head it is the one before.
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or (cycle.response_complete if self._in_head else not cycle.response_started):
+            self._tell(*why)
+        elif self._in_head:
+            cycle.keep_alive = False
+        else:
             self.transport.close()
-            return
-        status, reason = why
+
+    def _tell(self, status: int, reason: bytes) -> None:
         head = b"HTTP/1.1 %d %s\r\ncontent-type: text/plain; charset=utf-8\r\n" % (status, reason)
         self.transport.write(head + b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(reason), reason))
         self.transport.write_eof()
-        self._abandon()
-
-    def _abandon(self) -> None:
-        """Whoever waits for the rest of a body hears that the client is gone, and says nothing more here."""
-        self._refused = True
-        if self.cycle is not None:
+        self._close_after(LINGER_SECONDS)
+        if self._is_answering():
+            # Whoever waits for the rest of a body hears that the client is gone, and says nothing more.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self._go_on()
-        self._close_after(LINGER_SECONDS)
 
-    def _may_be_told(self) -> bool:
-        """A cycle is a request whose head was read: in the next head it is the one before."""
+    def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None:
-            return True
-        return cycle.response_complete if self._in_head else not cycle.response_started
+        return cycle is not None and not cycle.response_complete
 
     def _close_after(self, seconds: float) -> None:
         self._end = self.loop.call_later(seconds, self._out_of_patience)
@@ -122,7 +123,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _out_of_patience(self) -> None:
         self._end = None
-        if self._in_head and self._read_of_head:
+        if self._in_head and self._read_of_head and not self._refused:
             self._refuse(TOO_SLOW)
         else:
             self.transport.close()
