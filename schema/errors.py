@@ -27,7 +27,7 @@ class RequestErrorCode(Enum):
     MUTATION_BY_GET = "GET only asks. Send mutations by POST."
     BODY_TOO_LARGE = "The request is longer than the server reads. Send less at once."
     BODY_TOO_SLOW = "The request did not arrive in time. Send it again, all of it."
-    UNSUPPORTED_MEDIA_TYPE = "The body must be application/json in UTF-8, and the content-type must say so."
+    UNSUPPORTED_MEDIA_TYPE = "The body must be application/json in UTF-8, not packed, and the content-type must say so."
     MALFORMED_REQUEST = "The request is not a JSON object with a query in it."
     UNCLEAR_OPERATION = "It is not clear which operation of the document is meant."
     UNSUPPORTED_OPERATION = "Subscriptions are not offered here."

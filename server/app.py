@@ -22,6 +22,7 @@ from server.addresses import public_address
 from server.auth import Authentication, Clock, SignedIn
 from server.claim_pages import claim_routes
 from server.database import Database
+from server.documents import trusted_documents
 from server.exports import export_routes
 from server.graphql import GraphQLEndpoint
 from server.logs import configure_logs
@@ -67,9 +68,11 @@ def create_app(
         lifespan = _lifespan(settings, database)
     readiness = Readiness(database)
     authentication = Authentication(database, settings, clock)
-    graphql = GraphQLEndpoint(schema or _own_schema(), authentication, settings, signer, code_keys, gateways)
+    schema, operations = schema or _own_schema(), load_operations()
+    trusted = trusted_documents(settings, operations, schema._schema)
+    graphql = GraphQLEndpoint(schema, authentication, settings, signer, code_keys, gateways, trusted)
     link_desk = LinkDesk(Wording(public_address(settings)).of_sign_in, mailer) if mailer else None
-    operations, guard = load_operations(), [Middleware(SignedIn, authentication=authentication)]
+    guard = [Middleware(SignedIn, authentication=authentication)]
     routes = [
         Route("/", _home),
         Route("/graphql", graphql.respond, methods=["GET", "POST"]),

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import orjson
 import strawberry
 import structlog
 from graphql import GraphQLSyntaxError, OperationType
-from python_multipart.multipart import parse_options_header
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,17 +20,31 @@ from resolvers.gateways.gateway import Gateways
 from resolvers.principal import Principal
 from resolvers.vouchers.codes import CodeKeys
 from schema.errors import RequestErrorCode, RequestRefused, shown_refusal
+from schema.execution.admission import Admission, Admitted
 from schema.execution.answers import Answer, answer_to, answer_to_bad_syntax
-from schema.execution.documents import JSON, Asked, OperationContext, read_operation
+from schema.execution.counting import actual_cost
+from schema.execution.documents import JSON, Asked, OperationContext
+from schema.execution.throttle import Throttled
+from schema.execution.trusted import TrustedDocuments, is_hash_of
 from server.auth import Authentication
-from server.body import BodyTooLarge, read_body
+from server.body import BodyTooLarge, BodyTooSlow, read_body
+from server.documents import limits_of, throttle_of
+from server.media_types import (
+    GRAPHQL_RESPONSE,
+    PLAIN_JSON,
+    is_said_to_be_json,
+    is_said_to_be_readable,
+    media_type_for,
+)
+from server.query_string import UnreadableAddress, parameters_of
 from server.settings import Settings
 
 log = structlog.get_logger()
 
-GRAPHQL_RESPONSE = "application/graphql-response+json"
-PLAIN_JSON = "application/json"
 PREFLIGHT = "x-countersign-preflight"
+# Whoever sends this pays what came rather than what might have come, and waits until it is counted.
+COST, ACTUAL = "x-countersign-cost", "actual"
+PERSISTED_VERSION = 1
 HOW_TO_SIGN_IN = (
     "Nobody is signed in, or the token does not work. Send the header `Authorization: Bearer cs_…`; whoever runs this "
     'server makes a token with `python3 -m server token issue --role staff --name "Your name"`. In a browser, open '
@@ -40,13 +54,26 @@ STATUS = {
     RequestErrorCode.UNAUTHENTICATED: 401,
     RequestErrorCode.PREFLIGHT_REQUIRED: 403,
     RequestErrorCode.MUTATION_BY_GET: 405,
+    RequestErrorCode.BODY_TOO_SLOW: 408,
     RequestErrorCode.BODY_TOO_LARGE: 413,
     RequestErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
+    RequestErrorCode.THROTTLED: 429,
     RequestErrorCode.TIMEOUT: 504,
+}
+# The request was well made, and only what it asks is refused: in plain JSON that is 200, as of any GraphQL error.
+OF_THE_DOCUMENT = {
+    RequestErrorCode.PERSISTED_QUERY_NOT_FOUND,
+    RequestErrorCode.UNTRUSTED_DOCUMENT,
+    RequestErrorCode.GRAPHQL_VALIDATION_FAILED,
+    RequestErrorCode.TOO_COMPLEX,
+    RequestErrorCode.TOO_COSTLY,
+    RequestErrorCode.SEVERAL_MONEY_MUTATIONS,
+    RequestErrorCode.THROTTLED,
 }
 HEADERS = {
     RequestErrorCode.UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"},
     RequestErrorCode.MUTATION_BY_GET: {"Allow": "POST"},
+    RequestErrorCode.BODY_TOO_SLOW: {"Connection": "close"},
 }
 
 
@@ -61,8 +88,12 @@ class GraphQLEndpoint:
         signer: Signer | None = None,
         code_keys: CodeKeys | None = None,
         gateways: Gateways | None = None,
+        trusted: TrustedDocuments | None = None,
     ) -> None:
         self._schema = schema
+        self._trusted = trusted or TrustedDocuments()
+        self._admission = Admission(schema._schema, limits_of(settings), self._trusted)
+        self._throttle = throttle_of(settings)
         self._authentication = authentication
         self._settings = settings
         self._signer = signer
@@ -70,7 +101,7 @@ class GraphQLEndpoint:
         self._gateways = gateways or {}
 
     async def respond(self, request: Request) -> Response:
-        media_type = _media_type_for(request.headers.get("accept", ""))
+        media_type = media_type_for(request.headers.getlist("accept"))
         try:
             answer = await self._answer_request(request)
         except RequestRefused as refusal:
@@ -95,20 +126,31 @@ class GraphQLEndpoint:
             raise RequestRefused(RequestErrorCode.UNAUTHENTICATED, HOW_TO_SIGN_IN)
         if caller.by_cookie and not _is_preflighted(request):
             raise RequestRefused(RequestErrorCode.PREFLIGHT_REQUIRED)
-        if request.method == "POST":
-            return await self._answer(caller.principal, await self._posted(request), request.state.request_id)
-        return await self._answer(caller.principal, _in_address(request), request.state.request_id, may_change=False)
+        posted = request.method == "POST"
+        asked = _asked(await self._posted(request) if posted else _in_address(request), self._trusted)
+        counted = request.headers.get(COST) == ACTUAL
+        return await self._answer(caller.principal, asked, request.state.request_id, may_change=posted, counted=counted)
 
-    async def _answer(self, principal: Principal, asked: Asked, request_id: str, *, may_change: bool = True) -> Answer:
-        """Runs one operation; raises RequestRefused if it is unclear what to run, or if it takes too long."""
+    async def _answer(
+        self, principal: Principal, asked: Asked, request_id: str, *, may_change: bool = True, counted: bool = False
+    ) -> Answer:
+        """Runs one operation; raises RequestRefused if it is not clear or not allowed, or if it takes too long."""
         try:
-            operation = read_operation(asked, principal, self._settings.max_query_tokens)
+            admitted = self._admission.admit(asked, principal)
         except GraphQLSyntaxError as error:
             return answer_to_bad_syntax(error, principal, request_id)
-        if operation.kind is OperationType.MUTATION and not may_change:
+        if admitted.operation.kind is OperationType.MUTATION and not may_change:
             raise RequestRefused(RequestErrorCode.MUTATION_BY_GET)
+        cost = self._throttle.take(principal, admitted.cost)
+        answer = await self._in_time(self._context(principal, admitted, request_id))
+        if counted:
+            actual = actual_cost(admitted.operation, self._admission.prices, answer.data)
+            cost = self._throttle.give_back(principal, cost, actual)
+        return replace(answer, extensions={**answer.extensions, "cost": cost})
+
+    def _context(self, principal: Principal, admitted: Admitted, request_id: str) -> OperationContext:
         database = self._authentication.database
-        context = OperationContext(
+        return OperationContext(
             principal=principal,
             now=self._authentication.clock(),
             reading=bounded(database.reading, self._settings.connections_per_request),
@@ -117,9 +159,8 @@ class GraphQLEndpoint:
             signer=self._signer,
             code_keys=self._code_keys,
             gateways=self._gateways,
-            operation=operation,
+            operation=admitted.operation,
         )
-        return await self._in_time(context)
 
     async def _in_time(self, context: OperationContext) -> Answer:
         try:
@@ -132,17 +173,18 @@ class GraphQLEndpoint:
                 message = f"The operation took longer than {seconds}. Look whether it was done before you repeat it."
             raise RequestRefused(RequestErrorCode.TIMEOUT, message) from problem
 
-    async def _posted(self, request: Request) -> Asked:
-        media_type, options = parse_options_header(request.headers.get("content-type"))
-        if media_type != PLAIN_JSON.encode() or options.get(b"charset", b"utf-8").lower() not in {b"utf-8", b"utf8"}:
+    async def _posted(self, request: Request) -> JSON:
+        if not is_said_to_be_readable(request.headers):
             raise RequestRefused(RequestErrorCode.UNSUPPORTED_MEDIA_TYPE)
         most_bytes = self._settings.max_body_bytes
         try:
-            body = await read_body(request, most_bytes)
+            body = await read_body(request, most_bytes, self._settings.request_timeout_seconds)
         except BodyTooLarge as problem:
             message = f"A request here has at most {most_bytes:,} bytes. Send less at once."
             raise RequestRefused(RequestErrorCode.BODY_TOO_LARGE, message) from problem
-        return _asked(_json(body, "The body"))
+        except BodyTooSlow as problem:
+            raise RequestRefused(RequestErrorCode.BODY_TOO_SLOW) from problem
+        return _json(body, "The body")
 
 
 def bounded(reading: Reading, most: int) -> Reading:
@@ -164,17 +206,20 @@ def _is_preflighted(request: Request) -> bool:
     """Whether no other site can have made a browser send this: it would first have to ask, and is not allowed."""
     if request.method != "POST":
         return False
-    media_type, _ = parse_options_header(request.headers.get("content-type"))
-    return PREFLIGHT in request.headers or media_type == PLAIN_JSON.encode()
+    return PREFLIGHT in request.headers or is_said_to_be_json(request.headers)
 
 
-def _in_address(request: Request) -> Asked:
+def _in_address(request: Request) -> JSON:
     """The parameters of a GET, where variables and extensions are JSON texts."""
-    parameters: dict[str, JSON] = dict(request.query_params)
+    try:
+        told = parameters_of(request.scope["query_string"])
+    except UnreadableAddress:
+        raise _malformed("The address must be text in UTF-8, percent-encoded, with few parameters.") from None
+    parameters: dict[str, JSON] = {**told}
     for name in ("variables", "extensions"):
-        if text := request.query_params.get(name):
+        if text := told.get(name):
             parameters[name] = _json(text.encode(), name)
-    return _asked(parameters)
+    return parameters
 
 
 def _json(text: bytes, what: str) -> JSON:
@@ -185,18 +230,38 @@ def _json(text: bytes, what: str) -> JSON:
     return value
 
 
-def _asked(sent: JSON) -> Asked:
+def _asked(sent: JSON, trusted: TrustedDocuments) -> Asked:
     if isinstance(sent, list):
         raise _malformed("Send one operation a request: arrays of them are not taken.")
     if not isinstance(sent, dict):
         raise _malformed('The body must be a JSON object, as {"query": "{ viewer { name } }"}.')
-    query, name = sent.get("query"), sent.get("operationName")
-    if not isinstance(query, str):
-        raise _malformed("`query` must be a text with a GraphQL document.")
+    name = sent.get("operationName")
     if not isinstance(name, str | None):
         raise _malformed("`operationName` must be a text, or left out.")
-    _object(sent, "extensions")
+    query = _query(sent, _document_id(sent), trusted)
     return Asked(query=query, variables=_object(sent, "variables"), operation_name=name or None)
+
+
+def _query(sent: Mapping[str, JSON], document_id: str | None, trusted: TrustedDocuments) -> str:
+    query = sent.get("query")
+    if query is None and document_id is not None:
+        return trusted.named(document_id)
+    if not isinstance(query, str):
+        raise _malformed("`query` must be a text with a GraphQL document.")
+    if document_id is not None and not is_hash_of(query, document_id):
+        raise _malformed("The hash is not the SHA-256 of the document beside it.")
+    return query
+
+
+def _document_id(sent: Mapping[str, JSON]) -> str | None:
+    """The hash of a document, in either of the forms in which clients send it."""
+    persisted = _object(_object(sent, "extensions"), "persistedQuery")
+    if persisted and persisted.get("version") != PERSISTED_VERSION:
+        raise _malformed(f"`persistedQuery` must have version {PERSISTED_VERSION}.")
+    found = persisted.get("sha256Hash", sent.get("documentId"))
+    if not isinstance(found, str | None):
+        raise _malformed("The id of a document must be a text: the SHA-256 of the document.")
+    return found
 
 
 def _object(sent: Mapping[str, JSON], name: str) -> dict[str, JSON]:
@@ -213,28 +278,20 @@ def _malformed(message: str) -> RequestRefused:
 # ---------------------------------------------------------------------------------------------- answering
 
 
-def _media_type_for(accept: str) -> str:
-    """The newer media type where it is asked for no less than plain JSON; plain JSON in any other case."""
-    wanted = {kind: _weight(options) for kind, options in map(parse_options_header, accept.split(","))}
-    newer = wanted.get(GRAPHQL_RESPONSE.encode(), 0.0)
-    return GRAPHQL_RESPONSE if newer > 0 and newer >= wanted.get(PLAIN_JSON.encode(), 0.0) else PLAIN_JSON
-
-
-def _weight(options: Mapping[bytes, bytes]) -> float:
-    try:
-        return float(options.get(b"q", b"1"))
-    except ValueError:
-        return 0.0
-
-
 def _refused(refusal: RequestRefused, media_type: str, request_id: str) -> Response:
-    content = _content(refusal, request_id)
-    return _response(content, media_type, STATUS.get(refusal.code, 400), HEADERS.get(refusal.code))
+    status = STATUS.get(refusal.code, 400)
+    if refusal.code in OF_THE_DOCUMENT and media_type == PLAIN_JSON:
+        status = 200
+    headers = HEADERS.get(refusal.code)
+    if isinstance(refusal, Throttled):
+        headers = {"Retry-After": str(refusal.wait_seconds)}
+    return _response(_content(refusal, request_id), media_type, status, headers)
 
 
 def _content(refusal: RequestRefused, request_id: str) -> dict[str, object]:
     log.info("graphql.refused", code=refusal.code.name)
-    return {"errors": [shown_refusal(refusal, request_id)]}
+    errors: dict[str, object] = {"errors": [shown_refusal(refusal, request_id)]}
+    return errors | ({"extensions": {"cost": refusal.cost}} if isinstance(refusal, Throttled) else {})
 
 
 def _response(

@@ -117,7 +117,7 @@ class _SignInPages:
 
     async def leave(self, request: Request) -> Response:
         await self._authentication.own_form(request)
-        cookie, now = request.cookies.get(self._authentication.cookie, ""), self._now()
+        cookie, now = self._authentication.session_of(request), self._now()
         await self._database.run(lambda step: sign_out(step, now, cookie))
         response = RedirectResponse("/sign-in", 303)
         self._authentication.forget(response)

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from server.app import create_app, utc_now
 from server.code_keys import load_code_keys
+from server.connections import bounded_by
 from server.gateways.chosen import chosen_gateways
 from server.mail.chosen import chosen_desk
 from server.readiness import Readiness, prepare_database
@@ -29,6 +30,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=bounded_by(settings.request_timeout_seconds),
                 # Our own log has a line for each request; uvicorn's warnings still reach standard error.
                 access_log=False,
                 log_config=None,

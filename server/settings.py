@@ -27,6 +27,7 @@ WITH_PASSWORD = {"database_url", "smtp_url"}
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+Documents = Literal["any", "trusted"]
 
 
 class SettingsError(Exception):
@@ -118,8 +119,50 @@ class Settings(BaseSettings):
     operation_timeout_seconds: float = Field(
         default=30.0, gt=0, le=3_600, description="The longest a GraphQL operation may take, in seconds, up to 3600."
     )
+    request_timeout_seconds: float = Field(
+        default=30.0, gt=0, le=3_600, description="The longest a request may take to arrive, in seconds, up to 3600."
+    )
     max_query_tokens: int = Field(
         default=1_000, ge=100, description="The longest GraphQL document that is read, in tokens, from 100."
+    )
+    max_query_characters: int = Field(
+        default=32_768, ge=1_024, description="The longest GraphQL document that is read, in characters, from 1024."
+    )
+    max_query_definitions: int = Field(
+        default=40, ge=1, description="How many operations and fragments a GraphQL document may have, from 1."
+    )
+    max_query_depth: int = Field(
+        default=20, ge=5, description="How many levels of fields an operation may have, fragments included, from 5."
+    )
+    max_query_fields: int = Field(
+        default=500, ge=10, description="How many fields an operation may have, fragments wherever spread, from 10."
+    )
+    max_query_aliases: int = Field(default=50, ge=0, description="How many of those fields may have an alias.")
+    max_query_directives: int = Field(default=50, ge=0, description="How many directives an operation may have.")
+    max_root_fields: int = Field(default=40, ge=1, description="How many fields an operation may start with, from 1.")
+    max_list_items: int = Field(
+        default=250, ge=100, description="How many items a list in arguments or variables may have, from 100."
+    )
+    max_value_depth: int = Field(
+        default=20, ge=5, description="How deep lists and objects in arguments or variables may be nested, from 5."
+    )
+    max_query_cost: int = Field(
+        default=200_000, ge=1_000, description="What an operation may cost, in points: about one for an object."
+    )
+    cost_available: int = Field(
+        default=2_000_000, ge=1_000, description="How many points somebody may spend at once, at least max_query_cost."
+    )
+    cost_restored_per_second: int = Field(
+        default=100_000, ge=1, description="How many of those points come back each second, per server process."
+    )
+    documents: Documents = Field(
+        default="any",
+        description="What portals may ask: any document, or trusted ones alone. Staff and partners may always ask any.",
+    )
+    trusted_documents: Path | None = Field(
+        default=None,
+        description="A folder of .graphql files, or a JSON file {SHA-256: document}, to trust beside our own; none if "
+        "unset. `documents` lists them all.",
     )
     connections_per_request: int = Field(
         default=4, ge=1, le=32, description="How many database connections one request may read with at once, 1 to 32."

@@ -16,7 +16,7 @@ from resolvers.gateways.gateway import Answer, BadNotice, Declined, Gateways, No
 from resolvers.payments.notices import take_notice, verify_hearsay
 from resolvers.vouchers.codes import CodeKeys
 from server.auth import Clock
-from server.body import BodyTooLarge, read_body
+from server.body import BodyRefused, read_body
 from server.database import Database
 
 log = structlog.get_logger()
@@ -40,7 +40,7 @@ def webhook_routes(database: Database, gateways: Gateways, code_keys: CodeKeys |
         try:
             body = await read_body(request, MOST_BYTES)
             answer = await heard(name, slug, body, request.headers) if name in gateways else None
-        except (BodyTooLarge, BadNotice, NotFound):
+        except (BodyRefused, BadNotice, NotFound):
             answer = None
         return PlainTextResponse(_told(answer), headers={"Cache-Control": "no-store"})
 
@@ -50,8 +50,8 @@ def webhook_routes(database: Database, gateways: Gateways, code_keys: CodeKeys |
             return PlainTextResponse("There is no such gateway here.", 404)
         try:
             await heard(name, slug, await read_body(request, MOST_BYTES), request.headers)
-        except BodyTooLarge:
-            return PlainTextResponse(f"A notice has at most {MOST_BYTES:,} bytes.", 413)
+        except BodyRefused:
+            return PlainTextResponse(f"A notice has at most {MOST_BYTES:,} bytes, and comes at once.", 413)
         except BadNotice as problem:
             log.warning("webhook.refused", gateway=name, reason=str(problem))
             return PlainTextResponse(f"Refused: {problem}.", 400)

@@ -108,9 +108,9 @@ class HarnessedServer(Server):
 
 
 @asynccontextmanager
-async def at_a_port(database: Database, *, schema: Schema | None = None) -> AsyncIterator[str]:
+async def at_a_port(database: Database, *, schema: Schema | None = None, **chosen: object) -> AsyncIterator[str]:
     """The server as it runs, with the real schema if none is given; gives its address."""
-    settings = Settings.model_validate({"database_url": database.url.render_as_string(hide_password=False)})
+    settings = Settings.model_validate({"database_url": database.url.render_as_string(hide_password=False), **chosen})
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = HarnessedServer(create_app(settings, schema=schema, database=database), settings)
         running = asyncio.create_task(server.serve([listener]))

@@ -30,7 +30,7 @@ async def test_it_must_be_clear_which_operation_is_meant(query: str, name: str |
 
 
 async def test_the_named_operation_runs(server: Serving) -> None:
-    assert (await server.ask(TWO, operationName="B")).json() == {"data": {"greet": "Ada at 12:00 B"}}
+    assert (await server.ask(TWO, operationName="B")).json()["data"] == {"greet": "Ada at 12:00 B"}
     assert (await server.ask("{ greet }", operationName=None, variables=None, extensions=None)).status_code == 200
 
 
@@ -42,7 +42,7 @@ async def test_get_asks_and_changes_nothing(server: Serving) -> None:
     own = {"authorization": f"Bearer {server.token}"}
     query = {"query": "query Q($n: String!) { greet(name: $n) }", "variables": '{"n": "Z"}', "operationName": "Q"}
     answer = await server.client.get("/graphql", params=query, headers=own)
-    assert answer.json() == {"data": {"greet": "Ada at 12:00 Z"}}
+    assert answer.json()["data"] == {"greet": "Ada at 12:00 Z"}
     refused = await server.client.get("/graphql", params={"query": "mutation { pour }"}, headers=own)
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
     assert code_of(refused) == "MUTATION_BY_GET"
@@ -169,9 +169,8 @@ async def test_half_a_surrogate_in_a_document_is_refused(escape: str, server: Se
 
 
 async def test_a_document_has_at_most_so_many_tokens(server: Serving) -> None:
-    fields = [f"a{number}: greet" for number in range(334)]
-    assert len((await server.ask("{" + " ".join(fields[:332]) + "}")).json()["data"]) == 332
-    for too_long in ("{" + " ".join(fields) + "}", "#\n" * 1_001 + "{ greet }"):
+    assert code_of(await server.ask("{" + " greet" * 998 + "}")) == "TOO_COMPLEX"
+    for too_long in ("{" + " greet" * 999 + "}", "#\n" * 1_001 + "{ greet }"):
         assert code_of(await server.ask(too_long)) == "GRAPHQL_PARSE_FAILED"
 
 
@@ -185,7 +184,7 @@ async def test_deep_nesting_is_answered_or_refused_and_is_no_fault_of_ours(level
     for query in nested:
         answer = (await server.ask(query)).json()
         codes = {error["extensions"]["code"] for error in answer.get("errors", [])}
-        assert codes <= {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}
+        assert codes <= {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "TOO_COMPLEX"}
     assert not [line for line in server.logged() if line["level"] == "error"]
 
 
@@ -204,7 +203,7 @@ async def test_a_stopped_operation_gives_its_connections_back(database: Database
             assert {answer.status_code for answer in answers} == {504}
         # A machine that is busy elsewhere may need longer than the time-out to open one of them anew.
         later = [(await server.ask("{ reads }")).json() for _ in range(20)]
-        assert {"data": {"reads": 1}} in later
+        assert {"reads": 1} in [answer.get("data") for answer in later]
 
 
 async def test_an_operation_reads_with_a_few_connections_at_once(database: Database) -> None:

@@ -1,7 +1,14 @@
-"""Reading learners: pages of them for many lists at once, how many a list holds, and single ones by id."""
+"""Reading learners: pages of them for many lists at once, how many a list holds, and single ones by id.
+
+A page is found in one of two ways, with the same rows. In the list's order: each learner is asked about until the page
+is full, which takes no longer in a large organization if many answer. Or from an index: whoever answers is looked up and
+put in order, which takes no longer in a large organization if few answer, as in a team. How many of an organization do
+is not known beforehand, so the first way is given up after so many learners, for the second.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +24,7 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
+    literal,
     or_,
     select,
     true,
@@ -47,6 +55,11 @@ BELIEF = Belief.__table__
 LEARNER = Learner.__table__
 # An organization of which nothing was recorded is known until BEGINNING, long before any key.
 SMALLEST_KEY = -(1 << 63)
+# Sorted by code points, as texts are, nobody comes before or after these.
+FIRST_OF_ALL, LAST_OF_ALL = ("", SMALLEST_KEY), (chr(0x10FFFF), (1 << 63) - 1)
+# For each row of a page so many learners are asked about in order. If fewer than one in fifty answer, those are few
+# enough to be sorted.
+LOOKED_AT_FOR_A_ROW = 50
 
 
 class LearnerOrder(Enum):
@@ -89,6 +102,11 @@ class Who:
     whole_organization: bool = True
     in_two_scopes: bool = False
     certified: Certified | None = None
+
+    @property
+    def may_be_few(self) -> bool:
+        """Whether few may belong of many who are walked, so that an index which finds them is worth starting from."""
+        return self.whole_organization and bool(self.predicate or self.departments or self.certified)
 
     @property
     def shape(self) -> Shape:
@@ -134,26 +152,51 @@ class LearnerRow(NamedTuple):
     person_id: int | None = None
 
 
+class Way(Enum):
+    """How the rows of a page are found."""
+
+    WALK = "all learners in the list's order, until the page is full"
+    LOOK = "the same, but no further than a bound"
+    INDEX = "whoever answers, put in order"
+
+
 async def learners_of(
     connection: AsyncConnection, keys: Sequence[LearnersKey], who: Who, page: LearnersPage
 ) -> list[LearnerRow]:
     """A page of each list, flat and in order; `place` says of which key."""
-    statement = _page(connection.dialect.name, who.shape, page.order, page.descending, page.beyond is not None)
+    placed = list(enumerate(keys))
+    if not who.may_be_few:
+        return await _rows(connection, placed, who, page, Way.WALK if who.whole_organization else Way.INDEX)
+    found = await _rows(connection, placed, who, page, Way.LOOK)
+    filled = {place for place, count in Counter(row.place for row in found).items() if count == page.limit}
+    unfilled = [(place, key) for place, key in placed if place not in filled]
+    if unfilled:
+        found = [row for row in found if row.place in filled]
+        found += await _rows(connection, unfilled, who, page, Way.INDEX)
+        found.sort(key=lambda row: row.place)
+    return found
+
+
+async def _rows(
+    connection: AsyncConnection, placed: Sequence[tuple[int, LearnersKey]], who: Who, page: LearnersPage, way: Way
+) -> list[LearnerRow]:
+    statement = _page(connection.dialect.name, who.shape, page.order, page.descending, page.beyond is not None, way)
     position, learner_id = page.beyond or ("", 0)
-    parameters = _parameters(keys, who) | {"most": page.limit, "position": position, "learner_id": learner_id}
+    bounds = {"most": page.limit, "looked_at": page.limit * LOOKED_AT_FOR_A_ROW}
+    parameters = _parameters(placed, who) | bounds | {"position": position, "learner_id": learner_id}
     return [LearnerRow(*row) for row in await connection.execute(statement, parameters)]
 
 
 async def learner_totals(connection: AsyncConnection, keys: Sequence[LearnersKey], who: Who) -> list[int]:
     """How many learners each list holds, in the order of the keys."""
-    rows = await connection.execute(_total(who.shape), _parameters(keys, who))
+    rows = await connection.execute(_total(who.shape), _parameters(list(enumerate(keys)), who))
     found = {row.place: row[1] for row in rows}
     return [found[place] for place in range(len(keys))]
 
 
-def _parameters(keys: Sequence[LearnersKey], who: Who) -> dict[str, object]:
+def _parameters(placed: Sequence[tuple[int, LearnersKey]], who: Who) -> dict[str, object]:
     return {
-        "keys": as_parameter((place, *key, _made_before(key.known_at)) for place, key in enumerate(keys)),
+        "keys": as_parameter((place, *key, _made_before(key.known_at)) for place, key in placed),
         "search": who.search and who.search.casefold(),
         "departments": as_parameter((department.casefold(),) for department in who.departments),
         **(who.certified.parameters() if who.certified else {}),
@@ -166,42 +209,78 @@ def _made_before(known_at: int) -> int:
 
 
 @lru_cache
-def _page(dialect: str, shape: Shape, order: LearnerOrder, descending: bool, resumed: bool) -> Select[Any]:
-    keys = _asked()
-    certain = _certain(shape.predicate, keys, shape.in_two_scopes)
-    position = order.column
-    page = select(
-        *(PROFILE.c[name] for name in LearnerRow._fields[1:7]), position.label("position"), certain.label("certain")
-    ).where(_belongs(keys, shape))
-    if resumed:
-        row = tuple_(position, PROFILE.c.learner_id)
-        beyond = tuple_(bindparam("position", type_=Text), bindparam("learner_id", type_=BigInteger))
-        page = page.where(row < beyond if descending else row > beyond)
-    by = (position, PROFILE.c.learner_id)
-    page = page.order_by(*(column.desc() if descending else column.asc() for column in by))
-    page = page.limit(bindparam("most", type_=BigInteger)).correlate(keys)
-    return first_rows_of_each(dialect, keys, "place", page)
+def _page(dialect: str, shape: Shape, order: LearnerOrder, descending: bool, resumed: bool, way: Way) -> Select[Any]:
+    walk = _Walk(order.column, descending, resumed)
+    keys = walk.bounded(_asked()) if way is Way.LOOK else _asked()
+    # A text with nothing added is the same text, and in no index: who answers is then found before anybody is sorted.
+    position = order.column.concat("") if way is Way.INDEX else order.column
+    chosen = select(*(PROFILE.c[name] for name in LearnerRow._fields[1:7]), position.label("position")).where(
+        _belongs(keys, shape, way),
+        walk.beyond(position, PROFILE.c.learner_id),
+        walk.until(keys, position, PROFILE.c.learner_id) if way is Way.LOOK else true(),
+    )
+    chosen = chosen.order_by(*walk.by(position, PROFILE.c.learner_id)).limit(bindparam("most", type_=BigInteger))
+    rows = chosen.correlate(keys).subquery("chosen")
+    certain = _certain(shape.predicate, keys, rows.c.learner_id, shape.in_two_scopes).label("certain")
+    page = select(*rows.c, certain).order_by(*walk.by(rows.c.position, rows.c.learner_id))
+    return first_rows_of_each(dialect, keys, "place", page.correlate(keys))
+
+
+class _Walk(NamedTuple):
+    """Along which column learners are read, in which direction, and whether beyond a row."""
+
+    column: ColumnElement[str]
+    descending: bool
+    resumed: bool
+
+    def by(self, *columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+        return [column.desc() if self.descending else column.asc() for column in columns]
+
+    def beyond(self, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+        if not self.resumed:
+            return true()
+        last = tuple_(bindparam("position", type_=Text), bindparam("learner_id", type_=BigInteger))
+        return tuple_(*columns) < last if self.descending else tuple_(*columns) > last
+
+    def bounded(self, keys: CTE) -> CTE:
+        """The keys, each with the last learner to be looked at, or else the end. Worked out once for each key, and not
+        for each learner, since it is materialized.
+        """
+        table = PROFILE.alias("looked_at")
+        own = (table.c[self.column.name], table.c.learner_id)
+        far = select(*own).where(table.c.organization_id == keys.c.organization_id, self.beyond(*own))
+        far = far.order_by(*self.by(*own)).offset(bindparam("looked_at", type_=BigInteger)).limit(1).correlate(keys)
+        end = FIRST_OF_ALL if self.descending else LAST_OF_ALL
+        last = (
+            func.coalesce(far.with_only_columns(column).scalar_subquery(), literal(value, column.type)).label(name)
+            for column, value, name in zip(own, end, ("last_position", "last_learner_id"), strict=True)
+        )
+        return select(*keys.c, *last).cte("bounded_keys").prefix_with("MATERIALIZED")
+
+    def until(self, keys: CTE, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+        last = tuple_(keys.c.last_position, keys.c.last_learner_id)
+        return tuple_(*columns) >= last if self.descending else tuple_(*columns) <= last
 
 
 @lru_cache
 def _total(shape: Shape) -> Select[Any]:
     keys = _asked()
-    total = select(func.count()).select_from(PROFILE).where(_belongs(keys, shape)).correlate(keys).scalar_subquery()
-    return select(keys.c.place, total)
+    total = select(func.count()).select_from(PROFILE).where(_belongs(keys, shape, Way.INDEX))
+    return select(keys.c.place, total.correlate(keys).scalar_subquery())
 
 
 def _asked() -> CTE:
     return asked("keys", "place", *LearnersKey._fields, "made_before")
 
 
-def _belongs(keys: CTE, shape: Shape) -> ColumnElement[bool]:
+def _belongs(keys: CTE, shape: Shape, way: Way) -> ColumnElement[bool]:
     """Whether a profile belongs to the list of a key."""
     predicate, learner = shape.predicate, PROFILE.c.learner_id
     in_one = _implied_in_one(predicate) if shape.in_two_scopes else predicate
     return and_(
         PROFILE.c.organization_id == keys.c.organization_id,
         learner < keys.c.made_before,
-        _in_scope(keys, in_one, shape.whole_organization),
+        _in_scope(keys, in_one, shape.whole_organization, way),
         answers_in_both(predicate, keys, learner, surely=False) if shape.in_two_scopes else true(),
         found_by_search() if shape.searched else true(),
         PROFILE.c.department_key.in_(select(asked("departments", "name", texts=["name"]).c.name))
@@ -223,11 +302,11 @@ def _implied_in_one(predicate: Predicate | None) -> Predicate | None:
     return predicate
 
 
-def _in_scope(keys: CTE, predicate: Predicate | None, whole_organization: bool) -> ColumnElement[bool]:
+def _in_scope(keys: CTE, predicate: Predicate | None, whole_organization: bool, way: Way) -> ColumnElement[bool]:
     learner = PROFILE.c.learner_id
     if predicate is None:
         return true() if whole_organization else learner.in_(_ever_held(keys))
-    if not whole_organization:
+    if not whole_organization or way is Way.INDEX:
         return learner.in_(answers_who(predicate, keys))
     return or_(
         answers_exactly(predicate, keys, learner),
@@ -248,8 +327,9 @@ def _ever_held(keys: CTE) -> Select[Any]:
     )
 
 
-def _certain(predicate: Predicate | None, keys: CTE, in_two_scopes: bool) -> ColumnElement[bool]:
-    learner = PROFILE.c.learner_id
+def _certain(
+    predicate: Predicate | None, keys: CTE, learner: ColumnElement[int], in_two_scopes: bool
+) -> ColumnElement[bool]:
     if predicate is None:
         return true()
     if in_two_scopes:

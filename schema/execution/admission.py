@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from weakref import WeakKeyDictionary
 
-from graphql import DocumentNode, GraphQLSchema, VariableDefinitionNode
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, VariableDefinitionNode
 
 from resolvers.principal import Principal
 from schema.errors import RequestErrorCode, RequestRefused
@@ -15,6 +15,7 @@ from schema.execution.costs import Prices
 from schema.execution.documents import JSON, Asked, Document, Operation, read_operation
 from schema.execution.limits import Limits, refuse_cost, refuse_extent, refuse_length, refuse_values
 from schema.execution.survey import FragmentCircle, Survey, size_of_literal
+from schema.execution.trusted import TrustedDocuments
 from schema.pagination import LARGEST_SIZE
 
 SCHEMAS_KEPT = 8
@@ -85,15 +86,19 @@ class Admitted:
 class Admission:
     """The door to one schema, with one set of limits."""
 
-    def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
-        self._prices = prices_in(schema)
+    def __init__(self, schema: GraphQLSchema, limits: Limits, trusted: TrustedDocuments | None = None) -> None:
+        self.prices = prices_in(schema)
         self._limits = limits
+        self._trusted = trusted or TrustedDocuments()
         # A document goes with what is known of it.
         self._costs: WeakKeyDictionary[Document, Costs] = WeakKeyDictionary()
 
     def admit(self, asked: Asked, principal: Principal) -> Admitted:
         """Raises GraphQLSyntaxError, or RequestRefused."""
-        if not asked.trusted:
+        if self._trusted.trusts(asked):
+            asked = replace(asked, trusted=True)
+        else:
+            self._trusted.refuse_others(principal)
             refuse_length(asked.query, self._limits)
         refuse_values(asked.variables, self._limits)
         operation = read_operation(asked, principal, self._limits.tokens)
@@ -101,12 +106,18 @@ class Admission:
         refuse_cost(cost, self._limits)
         return Admitted(operation, cost)
 
+    def mistakes_in(self, asked: Asked, principal: Principal) -> list[GraphQLError]:
+        """What validation has against a document that keeps to the limits, whatever its variables may then cost."""
+        document = read_operation(replace(asked, trusted=True), principal, self._limits.tokens).document
+        self._costs_of(document)
+        return document.mistakes(self.prices.schema)
+
     def _costs_of(self, document: Document) -> Costs:
         """Of a document that keeps to the limits."""
         known = self._costs.get(document)
         if known is None:
             try:
-                known = Costs(document.node, self._prices)
+                known = Costs(document.node, self.prices)
             except FragmentCircle as circle:
                 raise RequestRefused(RequestErrorCode.GRAPHQL_VALIDATION_FAILED, str(circle)) from None
             refuse_extent(known.survey, self._limits)
