@@ -6,7 +6,7 @@ for one key and for a thousand, and no limit on the number of variables is met.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -14,7 +14,9 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Date,
+    ScalarSelect,
     Select,
+    Subquery,
     Table,
     bindparam,
     func,
@@ -95,6 +97,29 @@ def asked(parameter: str, *names: str, texts: Sequence[str] = (), dates: Sequenc
     return select(*columns).select_from(elements).cte(parameter)
 
 
+def packed_rows_of_each(dialect: str, keys: CTE, key: str, rows: Select[Any]) -> Select[Any]:
+    """The same as `first_rows_of_each`, to be read with `unpacked`: of integers and texts alone, and in half the time,
+    since SQLite packs the rows of a key into one text and then takes none of it apart again.
+    """
+    if dialect == "postgresql":
+        return first_rows_of_each(dialect, keys, key, rows)
+    return select(keys.c[key], _packed(rows.subquery("inner_rows"), keys))
+
+
+def unpacked(dialect: str, found: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    """Rows as `first_rows_of_each` gives them: the key, and then the columns."""
+    if dialect == "postgresql":
+        yield from found
+        return
+    for key, packed in found:
+        for row in orjson.loads(packed):
+            yield key, *row
+
+
+def _packed(rows: Subquery, keys: CTE) -> ScalarSelect[Any]:
+    return select(func.json_group_array(func.json_array(*rows.c))).select_from(rows).correlate(keys).scalar_subquery()
+
+
 def first_rows_of_each(dialect: str, keys: CTE, key: str, rows: Select[Any]) -> Select[Any]:
     """For each of `keys` the rows of a select that refers to it, and stops early by its own LIMIT.
 
@@ -104,9 +129,7 @@ def first_rows_of_each(dialect: str, keys: CTE, key: str, rows: Select[Any]) -> 
         page = rows.lateral("page")
         return select(keys.c[key], *page.c).select_from(keys).join(page, true())
     inner = rows.subquery("inner_rows")
-    packed = (
-        select(func.json_group_array(func.json_array(*inner.c))).select_from(inner).correlate(keys).scalar_subquery()
-    )
+    packed = _packed(inner, keys)
     page_rows = func.json_each(packed).table_valued("value", name="page")
     columns = [Item(page_rows.c.value, place, column.type).label(column.name) for place, column in enumerate(inner.c)]
     return select(keys.c[key], *columns).select_from(keys).join(page_rows, true())

@@ -27,7 +27,13 @@ from resolvers.loaders.certifications import CertificationRow, CertificationsKey
 from resolvers.loaders.erasures import erasures_of_learners
 from resolvers.loaders.learners import LearnerKey, LearnerRow
 from resolvers.loaders.places import OrganizationRow
-from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, windows_of_learners
+from resolvers.loaders.windows import (
+    WindowRow,
+    WindowsKey,
+    WindowsPage,
+    few_windows_of_learners,
+    windows_of_learners,
+)
 from schema.context import Info
 from schema.fields import field
 from schema.ids import encode_id
@@ -259,8 +265,7 @@ def of_latest(told: Callable[[ActivityWindow], T]) -> Callable[..., Awaitable[li
     """What is told of the latest window of each learner; None where there is none."""
 
     async def of_learners(learners: Sequence[Learner], info: Info) -> list[T | None]:
-        keys = [_windows_key(learner, learner.known_at) for learner in learners]
-        found = await info.context.loaders.rows(windows_of_learners, LATEST).load_many(keys)
+        found = await _windows(info, [_windows_key(learner, learner.known_at) for learner in learners], LATEST)
         return [
             told(ActivityWindow(row=rows[0], organization_row=learner.organization_row)) if rows else None
             for learner, rows in zip(learners, found, strict=True)
@@ -282,12 +287,20 @@ async def windows_of(
     """A page of the windows of each learner; those of the same page are read together."""
     question, page = question_of(activity) if activity else None, (first, after, last, before)
     lists = [await _window_list(info, learner, question, known_at, page) for learner in learners]
-    found: dict[int, list[WindowRow]] = {}
+    found: dict[int, Sequence[WindowRow]] = {}
     for wanted in dict.fromkeys(one.wanted for one in lists):
         places = [place for place, one in enumerate(lists) if one.wanted == wanted]
-        loader = info.context.loaders.rows(windows_of_learners, wanted)
-        found.update(zip(places, await loader.load_many([lists[place].key for place in places]), strict=True))
+        pages = await _windows(info, [lists[place].key for place in places], wanted)
+        found.update(zip(places, pages, strict=True))
     return [_window_page(info, one, found[place]) for place, one in enumerate(lists)]
+
+
+async def _windows(info: Info, keys: Sequence[WindowsKey], page: WindowsPage) -> Sequence[Sequence[WindowRow]]:
+    """The page of each learner's windows. Several pages of the same learners are most often read as one."""
+    loaders = info.context.loaders
+    few = await loaders.values(few_windows_of_learners, page.predicate).load_many(keys)
+    pages = [page.of(rows) for rows in few if rows is not None]
+    return pages if len(pages) == len(keys) else await loaders.rows(windows_of_learners, page).load_many(keys)
 
 
 class WindowList(NamedTuple):
@@ -318,10 +331,10 @@ async def _window_list(
     return WindowList(learner, key, part, wanted)
 
 
-def _window_page(info: Info, of: WindowList, rows: list[WindowRow]) -> Connection[ActivityWindow]:
+def _window_page(info: Info, of: WindowList, rows: Sequence[WindowRow]) -> Connection[ActivityWindow]:
     async def total() -> int:
-        everything = WindowsPage(of.wanted.predicate, MOST_WINDOWS)
-        return len(await info.context.loaders.rows(windows_of_learners, everything).load(of.key))
+        (rows,) = await _windows(info, [of.key], WindowsPage(of.wanted.predicate, MOST_WINDOWS))
+        return len(rows)
 
     organization = of.learner.organization_row
     nodes = [ActivityWindow(row=row, organization_row=organization) for row in rows]
@@ -424,7 +437,7 @@ class Learner(Node):
     async def active_now(self, info: Info) -> bool:
         now = to_microseconds(info.context.now)
         key, any_then = _windows_key(self, self.known_at, (now, now)), WindowsPage(Predicate.ACTIVE_AT, 100)
-        rows: list[WindowRow] = await info.context.loaders.rows(windows_of_learners, any_then).load(key)
+        (rows,) = await _windows(info, [key], any_then)
         return any(row.from_latest <= now < row.to_earliest for row in rows)
 
     @field("All windows of activity in the organization, in order of their ends.", batch=windows_of)
@@ -514,7 +527,7 @@ class LearnerEdge:
     @field("The latest window that answers the question, where it was asked: of a team's list, while a member.")
     async def window(self, info: Info) -> ActivityWindow | None:
         key, page = self.asked
-        rows: list[WindowRow] = await info.context.loaders.rows(windows_of_learners, page).load(key)
+        (rows,) = await _windows(info, [key], page)
         return ActivityWindow(row=rows[0], organization_row=self.node.organization_row) if rows else None
 
 

@@ -1,9 +1,9 @@
 """Reading learners: pages of them for many lists at once, how many a list holds, and single ones by id.
 
 A page is found in one of two ways, with the same rows. In the list's order: each learner is asked about until the page
-is full, which takes no longer in a large organization if many answer. Or from an index: whoever answers is looked up and
-put in order, which takes no longer in a large organization if few answer, as in a team. How many of an organization do
-is not known beforehand, so the first way is given up after so many learners, for the second.
+is full, which takes no longer in a large organization if many answer. Or from an index: whoever answers is looked up
+and put in order, which takes no longer in a large organization if few answer, as in a team. How many of an
+organization do is not known beforehand, so the first way is given up after so many learners, for the second.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from sqlalchemy.sql.expression import CTE
 
 from models.activity import Predicate
 from models.base import Instant
-from models.batches import as_parameter, asked, first_rows_of_each, position_in
+from models.batches import as_parameter, asked, packed_rows_of_each, position_in, unpacked
 from models.history import Belief
 from models.interval import from_microseconds
 from models.keys import Keys
@@ -49,6 +49,7 @@ from resolvers.loaders.windows import (
     answers_uncertainly,
     answers_who,
 )
+from resolvers.prepared import Prepared, prepared
 
 PROFILE = Profile.__table__
 BELIEF = Belief.__table__
@@ -184,7 +185,8 @@ async def _rows(
     position, learner_id = page.beyond or ("", 0)
     bounds = {"most": page.limit, "looked_at": page.limit * LOOKED_AT_FOR_A_ROW}
     parameters = _parameters(placed, who) | bounds | {"position": position, "learner_id": learner_id}
-    return [LearnerRow(*row) for row in await connection.execute(statement, parameters)]
+    found = await statement.rows(connection, parameters)
+    return [LearnerRow(*row) for row in unpacked(connection.dialect.name, found)]
 
 
 async def learner_totals(connection: AsyncConnection, keys: Sequence[LearnersKey], who: Who) -> list[int]:
@@ -209,7 +211,7 @@ def _made_before(known_at: int) -> int:
 
 
 @lru_cache
-def _page(dialect: str, shape: Shape, order: LearnerOrder, descending: bool, resumed: bool, way: Way) -> Select[Any]:
+def _page(dialect: str, shape: Shape, order: LearnerOrder, descending: bool, resumed: bool, way: Way) -> Prepared:
     walk = _Walk(order.column, descending, resumed)
     keys = walk.bounded(_asked()) if way is Way.LOOK else _asked()
     # A text with nothing added is the same text, and in no index: who answers is then found before anybody is sorted.
@@ -223,7 +225,7 @@ def _page(dialect: str, shape: Shape, order: LearnerOrder, descending: bool, res
     rows = chosen.correlate(keys).subquery("chosen")
     certain = _certain(shape.predicate, keys, rows.c.learner_id, shape.in_two_scopes).label("certain")
     page = select(*rows.c, certain).order_by(*walk.by(rows.c.position, rows.c.learner_id))
-    return first_rows_of_each(dialect, keys, "place", page.correlate(keys))
+    return prepared(lambda: packed_rows_of_each(dialect, keys, "place", page.correlate(keys)))
 
 
 class _Walk(NamedTuple):

@@ -6,6 +6,7 @@ yet superseded then, and uncertain ones. Instants in keys and rows are integer m
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -50,10 +51,13 @@ from models.base import Instant, Spelled
 from models.batches import as_parameter, asked, first_rows_of_each
 from models.history import Quality
 from models.interval import FOREVER_US
+from resolvers.prepared import Prepared, prepared
 
 CURRENT = Window.__table__
 FORMER = FormerWindow.__table__
 UNCERTAIN = UncertainWindow.__table__
+# Of one learner, on average, as many as anybody reads.
+FEW_WINDOWS = 50
 
 
 # ------------------------------------------------------------------------------------- as known at a time
@@ -263,6 +267,13 @@ class WindowsPage:
     # (to_latest, from_earliest, known_from) of the row after which the page begins, in its order.
     after: tuple[int, int, int] | None = None
 
+    def of(self, rows: Sequence[WindowRow]) -> Sequence[WindowRow]:
+        """The page of all windows of a learner, which are given in order of their ends."""
+        if self.after is not None:
+            beyond = operator.lt if self.newest_first else operator.gt
+            rows = [row for row in rows if beyond(_position(row), self.after)]
+        return rows[: -self.limit - 1 : -1] if self.newest_first else rows[: self.limit]
+
 
 class WindowRow(NamedTuple):
     """One window as known; both ends exact, or within bounds."""
@@ -278,6 +289,37 @@ class WindowRow(NamedTuple):
     may_be_empty: bool
     known_from: int
     known_until: int
+
+
+# By what the windows of a learner are ordered.
+_position = operator.attrgetter("to_latest", "from_earliest", "known_from")
+
+
+async def few_windows_of_learners(
+    connection: AsyncConnection, keys: Sequence[WindowsKey], predicate: Predicate | None
+) -> list[list[WindowRow] | None]:
+    """All windows of each learner, in order of their ends: any page is a part of these. None if together they are more
+    than somebody reads; then pages are read.
+    """
+    most = FEW_WINDOWS * len(keys)
+    given = {"keys": as_parameter((n, *key) for n, key in enumerate(keys)), "most": most + 1}
+    rows = await _all_windows(predicate).rows(connection, given)
+    if len(rows) > most:
+        return [None] * len(keys)
+    found: list[list[WindowRow]] = [[] for _ in keys]
+    for row in rows:
+        found[row[0]].append(WindowRow._make(row))
+    for windows in found:
+        if len(windows) > 1:
+            windows.sort(key=_position)
+    return list(found)
+
+
+@lru_cache
+def _all_windows(predicate: Predicate | None) -> Prepared:
+    keys = asked("keys", "place", *WindowsKey._fields)
+    each = known_windows(keys, keys.c.scope_id, keys.c.learner_id, predicate, joined=True)
+    return prepared(lambda: select(each.subquery("known_windows")).limit(bindparam("most", type_=BigInteger)))
 
 
 async def windows_of_learners(
@@ -314,11 +356,21 @@ def _windows_of_learners(
 
 
 def known_windows(
-    keys: CTE, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None = None
+    keys: CTE,
+    scope: ColumnElement[int],
+    learner: ColumnElement[int],
+    predicate: Predicate | None = None,
+    *,
+    joined: bool = False,
 ) -> CompoundSelect[Any]:
-    """All windows of a learner in a scope as known then: what a WindowRow holds but for its place."""
-    exact = (_exact_rows(table, keys, scope, learner, predicate) for table in (CURRENT, FORMER))
-    return union_all(*exact, _uncertain_rows(keys, scope, learner, predicate))
+    """All windows of a learner in a scope as known then: what a WindowRow holds but for its place. Joined with the keys
+    instead of asked of each, they have that too.
+    """
+    each = [_exact_rows(table, keys, scope, learner, predicate) for table in (CURRENT, FORMER)]
+    each.append(_uncertain_rows(keys, scope, learner, predicate))
+    if joined:
+        each = [rows.with_only_columns(keys.c.place, *rows.selected_columns).correlate(None) for rows in each]
+    return union_all(*each)
 
 
 def _exact_rows(
