@@ -19,7 +19,6 @@ from sqlalchemy import (
     BigInteger,
     BindParameter,
     ColumnElement,
-    Delete,
     Insert,
     Select,
     and_,
@@ -31,8 +30,10 @@ from sqlalchemy import (
     insert,
     select,
     tuple_,
+    type_coerce,
     union_all,
 )
+from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert
 from sqlalchemy.sql.expression import FromClause
 
 from models.activity import FormerWindow, UncertainWindow, Window
@@ -194,18 +195,23 @@ def keep_former_windows() -> Insert:
 
 
 @cache
-def remove_stale_windows() -> Delete:
-    """Then it leaves the current windows."""
-    return delete(WINDOW).where(_is_stale())
+def remove_stale_windows() -> ReturningDelete[int, int, int]:
+    """Then it leaves the current windows; gives each, for the levels."""
+    return delete(WINDOW).where(_is_stale()).returning(*_spans())
 
 
 @cache
-def add_derived_windows(of_new_learners: bool = False) -> Insert:
-    """Last: what is newly so is added. For learners who had no window at all nothing need be compared."""
+def add_derived_windows(of_new_learners: bool = False) -> ReturningInsert[int, int, int]:
+    """Last: what is newly so is added; gives each. For learners who had no window at all nothing need be compared."""
     derived = derived_windows() if of_new_learners else derived_windows().except_(current_windows())
     new = derived.subquery("new")
     rows = select(ORGANIZATION, *(new.c[name] for name in SHAPE), RECORDED_AT)
-    return insert(WINDOW).from_select(["organization_id", *SHAPE, "known_from"], rows)
+    return insert(WINDOW).from_select(["organization_id", *SHAPE, "known_from"], rows).returning(*_spans())
+
+
+def _spans() -> tuple[ColumnElement[int], ColumnElement[int], ColumnElement[int]]:
+    """Scope, start and end of a window that is written, as the integers that they are in the table."""
+    return (WINDOW.c.scope_id, type_coerce(WINDOW.c.from_at, BigInteger), type_coerce(WINDOW.c.to_at, BigInteger))
 
 
 # ------------------------------------------------------------------------------------ what has lost a date

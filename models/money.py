@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from iso4217 import Currency
 
@@ -62,8 +62,9 @@ def money_of(amount: str | Decimal, currency: str, *field: str) -> Money:
     code = known_currency(currency, *field)
     try:
         minor = Decimal(amount).scaleb(decimals_of(code))
-        whole = minor == minor.to_integral_value() and abs(minor) <= MOST_MINOR
-    except InvalidOperation:
+        # What is nearer to nothing than a decimal can be would pass for nothing.
+        whole = minor == minor.to_integral_value() and abs(minor) <= MOST_MINOR and bool(minor) == bool(Decimal(amount))
+    except ArithmeticError:
         whole = False
     if not whole:
         raise MoneyError(

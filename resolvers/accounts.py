@@ -48,7 +48,7 @@ async def register(session: AsyncSession, now: dt.datetime, name: str, address: 
     the account."""
     made = FoundAccount(reference_key(now), _name_of(name), address, address_key(address))
     await session.execute(insert(Person.__table__), {"id": made.person_id})
-    await add_unique(session, insert(ACCOUNT).values({**made._asdict(), "verified_at": now}))
+    await add_unique(session, ACCOUNT, made._asdict() | {"verified_at": now})
     return made
 
 

@@ -16,6 +16,7 @@ from models.invoices import CreditNote, CreditNoteLine, Invoice, InvoiceLine, In
 from resolvers.carts.invariants import CART_INVARIANTS
 from resolvers.fee_refunds.invariants import FEE_REFUND_INVARIANTS
 from resolvers.invariant import Invariant, keys_of
+from resolvers.levels import LEVEL_INVARIANTS
 from resolvers.payments.invariants import PAYMENT_INVARIANTS
 from resolvers.promotions.invariants import PROMOTION_INVARIANTS
 from resolvers.statements.invariants import STATEMENT_INVARIANTS
@@ -238,6 +239,7 @@ def _all() -> Iterator[Invariant]:
 
 BILLING_INVARIANTS = tuple(_all())
 INVARIANTS = (
+    *LEVEL_INVARIANTS,
     *BILLING_INVARIANTS,
     *VOUCHER_INVARIANTS,
     *PAYMENT_INVARIANTS,

@@ -16,6 +16,7 @@ from models.history import Belief
 from models.keys import Keys
 from models.learners import Learner
 from models.organizations import OrganizationClock
+from resolvers.levels import recount_levels
 from resolvers.recording import Recording, derive_windows
 
 # PostgreSQL meets activity and membership by comparing all with all: large chunks cost more than many small ones.
@@ -41,7 +42,9 @@ async def windows_that_differ(session: AsyncSession, organization_id: int) -> in
 
 
 async def rebuild_windows(session: AsyncSession, organization_id: int) -> int:
-    """Forgets all windows and plays every act back at its recorded time; gives how many acts there were."""
+    """Forgets all windows and plays every act back at its recorded time, then counts the levels anew; gives how many
+    acts there were.
+    """
     await _held_clock(session, organization_id)
     for table in (Window, FormerWindow, UncertainWindow):
         await session.execute(delete(table).where(table.organization_id == organization_id))
@@ -57,6 +60,7 @@ async def rebuild_windows(session: AsyncSession, organization_id: int) -> int:
         while chunk := list(islice(learners, LEARNERS_AT_ONCE)):
             await derive_windows(recording, chunk)
         acts += 1
+    await recount_levels(session, organization_id)
     return acts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +29,7 @@ from models.history import Act, Belief, Change, Fact, Held, Source, quality_of
 from models.interval import FOREVER, MICROSECOND, Bounds
 from models.keys import Keys
 from models.organizations import OrganizationClock
+from resolvers.levels import LevelChanges, Span, write_levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Recording:
     organization_id: int
     recorded_at: dt.datetime
     keys: Keys
+    levels: LevelChanges = field(default_factory=LevelChanges)
+    """What it changed of them, written when it ends."""
 
 
 async def begin_recording(session: AsyncSession, organization_id: int, now: dt.datetime) -> Recording:
@@ -80,7 +83,8 @@ def _next_time(*, unchanged: bool) -> ReturningUpdate[Any]:
 
 
 async def end_recording(recording: Recording) -> None:
-    """Moves the clock past the keys that were taken, so that no later act takes them again."""
+    """Moves the levels with the windows, and the clock past the keys that were taken: no later act takes them again."""
+    await write_levels(recording.session, recording.organization_id, recording.levels)
     if recording.keys.used_until <= recording.recorded_at:
         return
     clock = OrganizationClock.__table__
@@ -171,6 +175,7 @@ async def derive_windows(recording: Recording, learner_ids: Sequence[int], *, al
     """Makes the current windows of these learners what their beliefs say, and keeps what is no longer so.
 
     `all_new` promises that none of them has had a window or an uncertain belief: then there is nothing to compare.
+    The levels follow when the recording ends.
     """
     parameters: dict[str, object] = {
         "organization_id": recording.organization_id,
@@ -179,8 +184,12 @@ async def derive_windows(recording: Recording, learner_ids: Sequence[int], *, al
     }
     if not all_new:
         await recording.session.execute(keep_former_windows(), parameters)
-        await recording.session.execute(remove_stale_windows(), parameters)
-    await recording.session.execute(add_derived_windows(of_new_learners=all_new), parameters)
+        removed = await recording.session.execute(remove_stale_windows(), parameters)
+        recording.levels.add(map(Span._make, removed), by=-1)
+    added = await recording.session.execute(add_derived_windows(of_new_learners=all_new), parameters)
+    recording.levels.add(map(Span._make, added))
+    if recording.levels.are_many:
+        await write_levels(recording.session, recording.organization_id, recording.levels)
     unsure = (await recording.session.execute(learners_with_uncertainty(), parameters)).scalars().all()
     if unsure:
         await _derive_uncertain_windows(recording, unsure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import lru_cache
 from typing import Any, NewType, TypeVar
@@ -20,6 +21,8 @@ BigInt = NewType("BigInt", int)
 
 # Instants and days of a list are much the same ones, again and again: local midnights.
 REMEMBERED = 16_384
+
+LONGEST_DECIMAL = 17
 
 E = TypeVar("E", bound=type[Enum])
 F = TypeVar("F", bound=Callable[..., Any])
@@ -65,6 +68,17 @@ def read_big(value: object) -> int:
     return value
 
 
+def read_decimal(value: object) -> Decimal:
+    """A few letters such as 1e999999 are a number that takes seconds to multiply."""
+    try:
+        number = Decimal(str(value)[:LONGEST_DECIMAL])
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or abs(number.adjusted()) >= LONGEST_DECIMAL or len(str(value)) > LONGEST_DECIMAL:
+        raise GraphQLError(f"{value!r} is not a decimal number of up to {LONGEST_DECIMAL} digits, such as 12.50.")
+    return number
+
+
 SCALARS: dict[object, ScalarDefinition] = {
     dt.datetime: strawberry.scalar(
         name="DateTime",
@@ -85,6 +99,9 @@ SCALARS: dict[object, ScalarDefinition] = {
         description="A whole number of up to 64 bits; JavaScript is exact up to 9,007,199,254,740,991.",
         serialize=int,
         parse_value=read_big,
+    ),
+    Decimal: strawberry.scalar(
+        name="Decimal", description="Decimal (fixed-point)", serialize=str, parse_value=read_decimal
     ),
 }
 

@@ -8,9 +8,22 @@ import typer
 
 from models.errors import DomainError
 from server.code_keys import CodeKeyError
-from server.commands import accounts, billing, checks, evidence, invariants, mail, rosters, serving, tokens, upkeep
+from server.commands import (
+    accounts,
+    billing,
+    checks,
+    documents,
+    evidence,
+    invariants,
+    mail,
+    rosters,
+    serving,
+    tokens,
+    upkeep,
+)
 from server.commands.evidence import EvidenceFileError
 from server.commands.serving import PortTakenError
+from server.documents import TrustedDocumentError
 from server.mail.notices import MailNoticeError
 from server.postgres import PostgresError
 from server.readiness import DatabaseNotReady
@@ -41,6 +54,7 @@ for command in (
     upkeep.rebuild,
     invariants.invariants,
     upkeep.schema,
+    documents.documents,
     upkeep.postgres,
     upkeep.lock,
 ):
@@ -61,6 +75,7 @@ PLAIN_ENDINGS = (
     CodeKeyError,
     EvidenceFileError,
     MailNoticeError,
+    TrustedDocumentError,
 )
 
 

@@ -11,7 +11,7 @@ GRAPHQL_RESPONSE = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
 # Nobody means more, and each takes a while to read.
 MOST_KINDS = 16
-LONGEST_CONTENT_TYPE = 200
+LONGEST_KIND = 200
 
 
 def media_type_for(accepts: Sequence[str]) -> str:
@@ -20,7 +20,8 @@ def media_type_for(accepts: Sequence[str]) -> str:
     accept = ",".join(accepts)
     if GRAPHQL_RESPONSE not in accept.lower():
         return PLAIN_JSON
-    wanted = {kind: _weight(options) for kind, options in map(parse_options_header, accept.split(",")[:MOST_KINDS])}
+    kinds = [kind for kind in accept.split(",", MOST_KINDS)[:MOST_KINDS] if len(kind) <= LONGEST_KIND]
+    wanted = {kind: _weight(options) for kind, options in map(parse_options_header, kinds)}
     newer = wanted.get(GRAPHQL_RESPONSE.encode(), 0.0)
     return GRAPHQL_RESPONSE if newer > 0 and newer >= wanted.get(PLAIN_JSON.encode(), 0.0) else PLAIN_JSON
 
@@ -38,7 +39,7 @@ def is_said_to_be_readable(headers: Headers) -> bool:
 
 def _content_type(headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
     said = headers.get("content-type", "")
-    return parse_options_header(said) if len(said) <= LONGEST_CONTENT_TYPE else (b"", {})
+    return parse_options_header(said) if len(said) <= LONGEST_KIND else (b"", {})
 
 
 def _charset(options: Mapping[bytes, bytes]) -> bytes:

@@ -94,6 +94,11 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     __slots__ = ()
     _cursor_cls = OneTripCursor  # type: ignore[assignment]  # declared for the one class alone
 
+    def rollback(self) -> None:
+        """The pool asks for it whenever a connection comes back: there is most often nothing to undo."""
+        if self._own.in_transaction:
+            super().rollback()
+
     async def fetch(self, statement: str, values: Sequence[Any], *, is_short: bool) -> Sequence[Sequence[Any]]:
         async with self._execute_mutex:
             if is_short:

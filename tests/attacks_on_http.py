@@ -84,7 +84,7 @@ BODIES = [
     Attack("1e999", 400, variables(b"1e999")),
     Attack("an integer of 400 digits", 400, variables(NINES)),
     Attack("an integer of 200,000 digits", 400, variables(b"9" * 200_000)),
-    Attack("100,000 keys", 400, post(b'{"query":1,' + b",".join(b'"%d":1' % n for n in range(20_000)) + b"}")),
+    Attack("20,000 keys", 400, post(b'{"query":1,' + b",".join(b'"%d":1' % n for n in range(20_000)) + b"}")),
     Attack("20 MB that are announced", 413, post(b" " * 20 * MB)),
     Attack("20 MB in pieces", 413, begun(CHUNKED) + in_pieces(b" " * 20 * MB, 65_536)),
     Attack("250,000 pieces of one byte", 400, begun(CHUNKED) + in_pieces(b" " * 250_000, 1)),

@@ -25,7 +25,7 @@ from server.database import Database, migrate
 from server.postgres import PostgresError, running_postgres
 from tests.opening import copied, opened
 
-pytest_plugins = ["tests.demo_data", "tests.serving"]
+pytest_plugins = ["tests.demo_data", "tests.everything", "tests.serving"]
 
 TEMPLATE = "countersign_template"
 SERVER_VARIABLE = "COUNTERSIGN_TEST_POSTGRES"
@@ -198,15 +198,27 @@ class Clone:
     administrator: asyncpg.Connection
 
 
+async def cloned(server: str) -> str:
+    """The URL of a new, migrated database."""
+    name = f"test_{uuid4().hex}"
+    async with administrator(server) as connection:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+    return named(server, name)
+
+
 @pytest.fixture(scope="session")
 async def postgresql_clone(postgres_server: str) -> AsyncIterator[Clone]:
     """One a worker, with its connections: a clone or a connection for each test would take longer than most tests."""
-    name = f"test_{uuid4().hex}"
-    async with administrator(postgres_server) as connection:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
-    url = named(postgres_server, name)
+    url = await cloned(postgres_server)
     async with opened(url) as database, administrator(url) as connection:
         yield Clone(database, connection)
+
+
+@pytest.fixture(scope="session")
+async def postgresql_of_everything(postgres_server: str) -> AsyncIterator[Database]:
+    """For what is recorded once and only read after that."""
+    async with opened(await cloned(postgres_server)) as database:
+        yield database
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
 """GraphQL over HTTP: what is refused before anything runs, whatever a body or an address holds."""
 
-import asyncio
 import gzip
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from itertools import product
 
 import pytest
@@ -23,6 +20,7 @@ from tests.attacks_on_http import (
     begun,
     post,
 )
+from tests.connecting import answered, connected, told
 from tests.serving import ADA, GRAPHQL_RESPONSE, Serving, Unread, at_a_port, code_of
 
 # --- GraphQL over HTTP: what is refused before anything runs ---
@@ -112,35 +110,6 @@ async def test_a_body_of_the_largest_size_is_answered(server: Serving) -> None:
 
 
 # --- on a connection: what no honest client sends ---
-
-
-@dataclass(frozen=True)
-class Told:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@asynccontextmanager
-async def connected(address: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-
-
-async def told(reader: asyncio.StreamReader) -> Told:
-    """The next answer."""
-    line, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
-    headers = dict(each.split(": ", 1) for each in lines)
-    return Told(int(line.split()[1]), headers, await reader.readexactly(int(headers["content-length"])))
-
-
-async def answered(address: str, sent: bytes) -> Told:
-    async with connected(address) as (reader, writer):
-        writer.write(sent)
-        return await told(reader)
 
 
 @pytest.mark.parametrize("attacks", [BODIES, HEADS, ADDRESSES, METHODS], ids=["body", "head", "address", "method"])

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import pytest
 from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base import Instant
 from models.carts import CartState
 from models.learners import Person
-from models.money import Money
 from resolvers.loaders.carts import CART, CART_COLUMNS
 from resolvers.prepared import Prepared, add, prepared
 from server.database import Database
@@ -46,10 +46,13 @@ async def test_its_rows_are_those_that_sqlalchemy_reads(database: Database, rush
 
 async def test_what_it_changes_is_undone_with_its_transaction(database: Database, rush: Rush) -> None:
     closing = Prepared(lambda: update(CART).values(state=CartState.ABANDONED).returning(CART.c.id))
+
+    async def step(session: AsyncSession) -> None:
+        assert len(await closing.rows(session, {})) == 2
+        raise RuntimeError("changed my mind")
+
     with pytest.raises(RuntimeError, match="changed my mind"):
-        async with database.writing() as session:
-            assert len(await closing.rows(session, {})) == 2
-            raise RuntimeError("changed my mind")
+        await database.run(step)
     async with database.reading() as connection:
         assert len(await _open_since.rows(connection, {"since": rush.began_at})) == 2
 

@@ -9,10 +9,9 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, and_, bindparam, delete, insert, update
+from sqlalchemy import BigInteger, and_, bindparam, delete, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from models.carts import CartVoucherEnd
@@ -22,6 +21,7 @@ from resolvers.carts.credit import hold_credit, release_credit
 from resolvers.carts.sharing import Amounts, Stock, held_by, is_needless, paid_minor, share
 from resolvers.loaders.carts import ALLOCATION, APPLIED, CART, CART_COLUMNS, AppliedRow, CartLineRow, CartRow
 from resolvers.loaders.voucher_programs import program_of
+from resolvers.prepared import add, prepared
 from resolvers.programs.acting import ProgramAct
 from resolvers.promotions import moving as promotions
 from resolvers.promotions.finding import not_held
@@ -144,10 +144,10 @@ async def _write(
         await _change(act, asked, row, held_by(amounts, row) if row in staying else 0, gone.get(row))
     added = [_row(act, asked, row, held_by(amounts, row)) for row in staying if row.is_new]
     if added:
-        await act.session.execute(insert(APPLIED), added)
+        await add(act.session, APPLIED, added)
     parts = [_part(act, row, number, minor) for row in staying for number, minor in amounts.get(row.id, {}).items()]
     if parts:
-        await act.session.execute(insert(ALLOCATION), parts)
+        await add(act.session, ALLOCATION, parts)
 
 
 async def _change(
@@ -189,11 +189,11 @@ def _part(act: ProgramAct, row: AppliedRow, number: int, minor: int) -> dict[str
 async def _sum_up(act: ProgramAct, asked: Settling, amounts: Amounts) -> CartRow:
     total = sum(line.amount_minor for line in asked.lines)
     sums = {"total": total, "by_vouchers": paid_minor(amounts)}
-    summed = await act.session.execute(_summing_up(), {"program": act.program_id, "cart": asked.cart.id, **sums})
-    return CartRow(0, *summed.one())
+    (summed,) = await _summing_up.rows(act.session, {"program": act.program_id, "cart": asked.cart.id, **sums})
+    return CartRow(0, *summed)
 
 
-@lru_cache
+@prepared
 def _summing_up() -> ReturningUpdate[Any]:
     own = and_(CART.c.program_id == bindparam("program"), CART.c.id == bindparam("cart"))
     total, by_vouchers = (bindparam(name, type_=BigInteger) for name in ("total", "by_vouchers"))

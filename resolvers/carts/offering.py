@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, Select, and_, bindparam, case, select
 
 from models.base import Instant
+from models.batches import as_parameter, asked
 from models.money import Money
 from models.products import ProductRule
 from models.voucher_programs import Leftovers, Transferability, VoucherFunding
 from models.vouchers import VoucherStanding
 from resolvers.loaders.voucher_programs import InProgram, VoucherProgramRow, voucher_programs_by_key
+from resolvers.prepared import prepared
 from resolvers.programs.acting import ProgramAct
 from resolvers.vouchers.codes import CodeKeys
 from resolvers.vouchers.finding import PROGRAM, assigned_to_person, is_opened, typed_in
-from resolvers.vouchers.moving import ASSIGNMENT, VOUCHER, of_program
+from resolvers.vouchers.moving import ASSIGNMENT, VOUCHER
 
 # Of what is assigned to a person no more than this is looked at, those that expire first first.
 MOST_CANDIDATES = 50
@@ -73,29 +74,40 @@ class OfferedVoucher(NamedTuple):
 async def offered(act: ProgramAct, voucher_ids: Collection[int], person_id: int) -> dict[int, OfferedVoucher]:
     if not voucher_ids:
         return {}
-    return await _by_id(act, _vouchers(person_id).where(of_program(act), VOUCHER.c.id.in_(sorted(voucher_ids))))
+    wanted = {
+        "program": act.program_id,
+        "person": person_id,
+        "ids": as_parameter((key,) for key in sorted(voucher_ids)),
+    }
+    return await _with_terms(act, await _by_id.rows(act.session, wanted))
+
+
+@prepared
+def _by_id() -> Select[Any]:
+    ids = select(asked("ids", "id").c.id)
+    return _vouchers(bindparam("person")).where(VOUCHER.c.program_id == bindparam("program"), VOUCHER.c.id.in_(ids))
 
 
 async def usable_by_code(act: ProgramAct, keys: CodeKeys, typed: str, person_id: int) -> int | None:
     """The voucher whose live code somebody meant, if this person may use it now. Whatever keeps them from it is found
     by the same one statement, so that its time tells nothing."""
-    row = (await act.session.execute(_by_code(), typed_in(act, keys, typed) | {"person": person_id})).one_or_none()
+    row = await _by_code.first(act.session, typed_in(act, keys, typed) | {"person": person_id})
     found = OfferedVoucher(*row) if row else None
     return found.voucher_id if found and found.is_usable(act.now) and found.is_for_person() else None
 
 
-@lru_cache
+@prepared
 def _by_code() -> Select[Any]:
     return _vouchers(bindparam("person")).where(is_opened())
 
 
 async def assigned_vouchers(act: ProgramAct, person_id: int, currency: str) -> dict[int, OfferedVoucher]:
     """What is assigned to the person and can be used now, soonest expiry first."""
-    asked = {"program": act.program_id, "now": act.now, "currency": currency, "person": person_id}
-    return await _by_id(act, _assigned(), asked)
+    wanted = {"program": act.program_id, "now": act.now, "currency": currency, "person": person_id}
+    return await _with_terms(act, await _assigned.rows(act.session, wanted))
 
 
-@lru_cache
+@prepared
 def _assigned() -> Select[Any]:
     person_id: BindParameter[int] = bindparam("person")
     own = and_(VOUCHER.c.program_id == bindparam("program"), VOUCHER.c.currency == bindparam("currency"))
@@ -104,7 +116,7 @@ def _assigned() -> Select[Any]:
     return theirs.order_by(VOUCHER.c.expires_at, VOUCHER.c.id).limit(MOST_CANDIDATES)
 
 
-def _vouchers(person_id: int | BindParameter[int]) -> Select[Any]:
+def _vouchers(person_id: BindParameter[int]) -> Select[Any]:
     """Columns in the order of OfferedVoucher."""
     own = [VOUCHER.c[name] for name in OfferedVoucher._fields[1:11]]
     theirs = case((assigned_to_person(person_id), 1), else_=0)
@@ -114,13 +126,10 @@ def _vouchers(person_id: int | BindParameter[int]) -> Select[Any]:
     return select(VOUCHER.c.id, *own, PROGRAM.c.leftovers, PROGRAM.c.transferability, theirs).select_from(joined)
 
 
-async def _by_id(
-    act: ProgramAct, statement: Select[Any], asked: Mapping[str, object] | None = None
-) -> dict[int, OfferedVoucher]:
-    found = [OfferedVoucher(*row) for row in await act.session.execute(statement, asked)]
-    rows = [row._replace(is_theirs=bool(row.is_theirs)) for row in found]
+async def _with_terms(act: ProgramAct, found: Sequence[Sequence[Any]]) -> dict[int, OfferedVoucher]:
+    rows = [OfferedVoucher(*row) for row in found]
     terms = await _terms(act, rows)
-    return {row.voucher_id: _with_terms(row, terms[row.voucher_program_id]) for row in rows}
+    return {row.voucher_id: _sold_as(row, terms[row.voucher_program_id]) for row in rows}
 
 
 async def _terms(act: ProgramAct, rows: Sequence[OfferedVoucher]) -> dict[int, VoucherProgramRow]:
@@ -129,5 +138,5 @@ async def _terms(act: ProgramAct, rows: Sequence[OfferedVoucher]) -> dict[int, V
     return {terms.id: terms for terms in found}
 
 
-def _with_terms(row: OfferedVoucher, terms: VoucherProgramRow) -> OfferedVoucher:
-    return row._replace(name=terms.name, rule=terms.rule)
+def _sold_as(row: OfferedVoucher, terms: VoucherProgramRow) -> OfferedVoucher:
+    return row._replace(is_theirs=bool(row.is_theirs), name=terms.name, rule=terms.rule)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Update, and_, bindparam, update
@@ -13,12 +12,13 @@ from models.carts import CartState
 from models.errors import VoucherError, VoucherErrorCode
 from resolvers.carts.finding import must_own_cart
 from resolvers.loaders.carts import CART, CART_COLUMNS, CartRow
+from resolvers.prepared import Prepared, prepared
 from resolvers.programs.acting import ProgramAct
 
 
 async def begin_change(act: ProgramAct, cart_id: int, expected_version: int) -> CartRow:
     """The cart at its new version, its row locked; refused, and nothing changed, if it is not as it was seen."""
-    changed = await _seen(act, _changing(), cart_id, expected_version)
+    changed = await _seen(act, _changing, cart_id, expected_version)
     if changed is None:
         raise why_not(await must_own_cart(act, cart_id), expected_version)
     return changed
@@ -34,7 +34,7 @@ async def begin_release(act: ProgramAct, cart_id: int, *conditions: ColumnElemen
 
 async def freeze(act: ProgramAct, cart_id: int, expected_version: int) -> CartRow:
     """While its payment is under way nothing of the cart changes, and nothing that it holds is released."""
-    cart = await _seen(act, _freezing(), cart_id, expected_version)
+    cart = await _seen(act, _freezing, cart_id, expected_version)
     if cart is None:
         raise why_not(await must_own_cart(act, cart_id), expected_version)
     return cart
@@ -60,19 +60,19 @@ def why_not(cart: CartRow, expected_version: int) -> VoucherError:
     return VoucherError(VoucherErrorCode.STALE_CART, said, "expectedVersion")
 
 
-async def _seen(act: ProgramAct, changed: ReturningUpdate[Any], cart_id: int, version: int) -> CartRow | None:
+async def _seen(act: ProgramAct, changed: Prepared, cart_id: int, version: int) -> CartRow | None:
     own = {"program": act.program_id, "cart": cart_id, "person": act.principal.person_id or 0}
-    row = (await act.session.execute(changed, own | {"seen": version, "now": act.now})).one_or_none()
+    row = await changed.first(act.session, own | {"seen": version, "now": act.now})
     return None if row is None else CartRow(0, *row)
 
 
-@lru_cache
+@prepared
 def _changing() -> ReturningUpdate[Any]:
     newer = _as_it_was_seen().values(version=CART.c.version + 1, changed_at=bindparam("now", type_=Instant))
     return newer.returning(*CART_COLUMNS)
 
 
-@lru_cache
+@prepared
 def _freezing() -> ReturningUpdate[Any]:
     frozen = _as_it_was_seen().values(state=CartState.COMPLETING, changed_at=bindparam("now", type_=Instant))
     return frozen.returning(*CART_COLUMNS)

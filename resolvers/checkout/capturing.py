@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import Select, and_, bindparam, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
+from models.base import Instant
+from models.batches import as_parameter, asked
 from models.carts import CartVoucherEnd
 from models.ledger import LedgerEvent
 from models.money import Money
@@ -24,6 +27,7 @@ from resolvers.carts.finding import allocations_of, applied_to, lines_of
 from resolvers.ledger.posting import Posting, post
 from resolvers.loaders.carts import APPLIED, AllocationRow, AppliedRow, CartLineRow
 from resolvers.loaders.checkouts import CheckoutRow
+from resolvers.prepared import add, prepared
 from resolvers.programs.acting import ProgramAct, Told, tell_all
 from resolvers.programs.numbering import free_number
 from resolvers.promotions import moving as promotions
@@ -111,17 +115,35 @@ async def _payers(act: ProgramAct, applied: Sequence[AppliedRow]) -> dict[int, P
 
 
 async def _vouchers(act: ProgramAct, ids: Sequence[int]) -> dict[int, Payer]:
+    rows = await _owners.rows(act.session, {"program": act.program_id, "ids": _as_list(ids)})
+    return {row[0]: Payer(row[1], row[2], row[3], row[4] is Leftovers.FORFEIT) for row in rows}
+
+
+@prepared
+def _owners() -> Select[Any]:
     terms = and_(TERMS.c.program_id == VOUCHER.c.program_id, TERMS.c.id == VOUCHER.c.voucher_program_id)
     own = [VOUCHER.c[name] for name in ("id", "organization_id", "voucher_order_id", "assignment_id")]
     found = select(*own, TERMS.c.leftovers).select_from(VOUCHER.join(TERMS, terms))
-    rows = await act.session.execute(found.where(VOUCHER.c.program_id == act.program_id, VOUCHER.c.id.in_(ids)))
-    return {row.id: Payer(*row[1:4], row.leftovers is Leftovers.FORFEIT) for row in rows}
+    return found.where(VOUCHER.c.program_id == bindparam("program"), VOUCHER.c.id.in_(_listed()))
 
 
 async def _sponsors(act: ProgramAct, ids: Sequence[int]) -> dict[int, Payer]:
+    rows = await _promoters.rows(act.session, {"program": act.program_id, "ids": _as_list(ids)})
+    return {promotion_id: Payer(organization_id) for promotion_id, organization_id in rows}
+
+
+@prepared
+def _promoters() -> Select[Any]:
     found = select(PROMOTION.c.id, PROMOTION.c.organization_id)
-    rows = await act.session.execute(found.where(PROMOTION.c.program_id == act.program_id, PROMOTION.c.id.in_(ids)))
-    return {row.id: Payer(row.organization_id) for row in rows}
+    return found.where(PROMOTION.c.program_id == bindparam("program"), PROMOTION.c.id.in_(_listed()))
+
+
+def _listed() -> Select[Any]:
+    return select(asked("ids", "id").c.id)
+
+
+def _as_list(ids: Sequence[int]) -> str:
+    return as_parameter((key,) for key in ids)
 
 
 async def _capture(
@@ -149,9 +171,16 @@ async def _capture_voucher(act: ProgramAct, voucher_id: int, minor: int, payer: 
 
 async def _end(act: ProgramAct, applied: Sequence[AppliedRow]) -> None:
     if applied:
-        of_them = and_(APPLIED.c.program_id == act.program_id, APPLIED.c.id.in_([row.id for row in applied]))
-        ended = update(APPLIED).where(of_them, APPLIED.c.ended_at.is_(None))
-        await act.session.execute(ended.values(end=CartVoucherEnd.CAPTURED, ended_at=act.now))
+        them = {"program": act.program_id, "ids": _as_list([row.id for row in applied]), "now": act.now}
+        await _ending.rows(act.session, them)
+
+
+@prepared
+def _ending() -> ReturningUpdate[Any]:
+    of_them = and_(APPLIED.c.program_id == bindparam("program"), APPLIED.c.id.in_(_listed()))
+    ended = update(APPLIED).where(of_them, APPLIED.c.ended_at.is_(None))
+    now = bindparam("now", type_=Instant)
+    return ended.values(end=CartVoucherEnd.CAPTURED, ended_at=now).returning(APPLIED.c.id)
 
 
 # ------------------------------------------------------------------------------------------- writing the order
@@ -161,14 +190,13 @@ async def _write(
     act: ProgramAct, checkout: CheckoutRow, lines: Sequence[CartLineRow], captured: Sequence[Captured]
 ) -> int:
     order_id = act.keys.take()
-    await act.session.execute(insert(FEE), await _order(act, checkout, order_id))
-    await act.session.execute(insert(FeeOrderLine.__table__), [_line(act, order_id, line) for line in lines])
+    await add(act.session, FEE, [await _order(act, checkout, order_id)])
+    await add(act.session, FeeOrderLine.__table__, [_line(act, order_id, line) for line in lines])
     parts = [(one, number, minor) for one in captured for number, minor in one.amounts.items()]
     first = act.keys.take(len(parts)) if parts else 0
     numbered = [(first + place, *part) for place, part in enumerate(parts)]
     rows = [_redemption(act, checkout, order_id, *part) for part in numbered]
-    if rows:
-        await act.session.execute(insert(Redemption.__table__), rows)
+    await add(act.session, Redemption.__table__, rows)
     await post(act, *_postings(checkout, order_id, numbered))
     await tell_all(act, [_told(checkout, one) for one in captured if one.applied.voucher_id])
     return order_id

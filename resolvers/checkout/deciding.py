@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import and_, bindparam, update
@@ -20,6 +19,7 @@ from resolvers.loaders.carts import CART
 from resolvers.loaders.checkouts import CHECKOUT, CheckoutRow, checkout_of
 from resolvers.payments.rows import PaysFor, Subject
 from resolvers.payments.starting import give_up_waiting
+from resolvers.prepared import prepared
 from resolvers.programs.acting import ProgramAct, Told, tell
 from resolvers.vouchers.codes import CodeKeys
 
@@ -34,18 +34,23 @@ async def seen_checkout(act: ProgramAct, checkout_id: int) -> CheckoutRow:
     return checkout
 
 
-async def complete(act: ProgramAct, checkout: CheckoutRow, on: OnCheckout | None = None) -> int | None:
+async def complete(act: ProgramAct, checkout: CheckoutRow) -> int | None:
     """The key of the order; None if it was decided before."""
     if not await _move(act, checkout.id, UNDECIDED, State.COMPLETED):
         return None
-    order_id = await capture_cart(act, checkout, on or await on_checkout(act, checkout))
+    return await order(act, checkout, await on_checkout(act, checkout))
+
+
+async def order(act: ProgramAct, checkout: CheckoutRow, on: OnCheckout) -> int:
+    """The key of the order of a checkout that this transaction has completed."""
+    order_id = await capture_cart(act, checkout, on)
     asked = {"program": act.program_id, "cart": checkout.cart_id, "now": act.now}
-    (await act.session.execute(_closing(), asked)).scalar_one()
+    (_,) = await _closing.rows(act.session, asked)
     await _tell(act, checkout, ProgramDeed.COMPLETED)
     return order_id
 
 
-@lru_cache
+@prepared
 def _closing() -> ReturningUpdate[Any]:
     own = and_(CART.c.program_id == bindparam("program"), CART.c.id == bindparam("cart"))
     closed = update(CART).where(own, CART.c.state == CartState.COMPLETING)

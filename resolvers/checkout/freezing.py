@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert
-
 from models.checkouts import CheckoutState
 from models.errors import VoucherError, VoucherErrorCode
 from models.money import Money
@@ -16,7 +14,7 @@ from resolvers.carts.sharing import stock_of
 from resolvers.carts.versions import freeze
 from resolvers.carts.voucher_entry import must_take_vouchers
 from resolvers.checkout.capturing import OnCheckout
-from resolvers.checkout.deciding import complete
+from resolvers.checkout.deciding import order
 from resolvers.gateways.choosing import must_charge
 from resolvers.gateways.gateway import Gateways
 from resolvers.loaders.carts import AppliedRow, CartLineRow, CartRow
@@ -64,14 +62,14 @@ async def begin(act: ProgramAct, gateways: Gateways, asked: Completing) -> int:
 
 async def _pay(act: ProgramAct, checkout: CheckoutRow, due: Money, on: OnCheckout) -> None:
     if not due.amount_minor:
-        await complete(act, checkout, on)
+        await order(act, checkout, on)
         return
     await start_payment(act, Subject(PaysFor.CHECKOUT, checkout.id), checkout.gateway, due)
 
 
 async def _write(act: ProgramAct, cart: CartRow, due: Money) -> CheckoutRow:
     """The database takes one undecided checkout of a cart, and one order."""
-    key = act.keys.take()
+    key, is_paid = act.keys.take(), not due.amount_minor
     row: dict[str, Any] = {
         "program_id": act.program_id,
         "id": key,
@@ -83,11 +81,11 @@ async def _write(act: ProgramAct, cart: CartRow, due: Money) -> CheckoutRow:
         "by_vouchers_minor": cart.by_vouchers_minor,
         "by_card_minor": due.amount_minor,
         "currency": cart.currency,
-        "state": CheckoutState.PAYING,
+        "state": CheckoutState.COMPLETED if is_paid else CheckoutState.PAYING,
         "started_at": act.now,
-        "ended_at": None,
+        "ended_at": act.now if is_paid else None,
     }
-    await add_unique(act.session, insert(CHECKOUT), row)
+    await add_unique(act.session, CHECKOUT, row)
     return CheckoutRow(place=0, **row)
 
 

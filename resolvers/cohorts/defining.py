@@ -134,7 +134,7 @@ async def add_cohort(act: ProgramAct, new: NewCohort) -> FoundCohort:
     row = _row(act, cohort_id, new, await _calendar(act, new.organization_id))
     teams = await _known_teams(act, new.organization_id, chosen.teams)
     departments = _distinct("departments", map(sort_key, map(str.strip, chosen.departments)))
-    await add_unique(act.session, insert(COHORT).values(row))
+    await add_unique(act.session, COHORT, row)
     own = {"program_id": act.program_id, "cohort_id": cohort_id}
     if teams:
         in_organization = {**own, "organization_id": new.organization_id}

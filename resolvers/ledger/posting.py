@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import insert
-
 from models.ledger import SIDES, LedgerEntry, LedgerEvent, Sides
 from models.money import Money
+from resolvers.prepared import add
 from resolvers.programs.acting import ProgramAct
 
 
@@ -40,7 +39,7 @@ async def post(act: ProgramAct, *postings: Posting) -> None:
     """Nothing of nothing: an entry of no amount is left out."""
     rows = [_row(act, posting) for posting in postings if posting.amount.amount_minor]
     if rows:
-        await act.session.execute(insert(LedgerEntry.__table__), rows)
+        await add(act.session, LedgerEntry.__table__, rows)
 
 
 def _row(act: ProgramAct, posting: Posting) -> dict[str, object]:

@@ -37,7 +37,7 @@ class AgreementRow(NamedTuple):
 
 
 async def agreements_by_key(connection: Reader, keys: Sequence[InProgram]) -> list[AgreementRow]:
-    rows = await connection.execute(rows_by_key(AGREEMENT, AgreementRow), as_keys(keys))
+    rows = await rows_by_key(AGREEMENT, AgreementRow).rows(connection, as_keys(keys))
     return [AgreementRow._make(row) for row in rows]
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Select, and_, bindparam, case, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.batches import as_keys, asked
 from models.carts import AppliedBy, Cart, CartAllocation, CartLine, CartState, CartVoucher, CartVoucherEnd
@@ -17,6 +17,7 @@ from models.money import Money
 from models.products import Product
 from models.promotions import Promotion
 from models.vouchers import Voucher
+from resolvers.prepared import Connected, prepared
 
 CART = Cart.__table__
 LINE = CartLine.__table__
@@ -25,8 +26,6 @@ ALLOCATION = CartAllocation.__table__
 PRODUCT = Product.__table__
 VOUCHER = Voucher.__table__
 PROMOTION = Promotion.__table__
-
-Connected = AsyncConnection | AsyncSession
 
 
 class CartKey(NamedTuple):
@@ -66,10 +65,10 @@ CART_COLUMNS = [CART.c[name] for name in CartRow._fields[1:]]
 
 async def carts_by_key(connection: Connected, keys: Sequence[CartKey]) -> list[CartRow]:
     """Those of the carts that exist."""
-    return [CartRow._make(row) for row in await connection.execute(_carts_by_key(), as_keys(keys))]
+    return [CartRow._make(row) for row in await _carts_by_key.rows(connection, as_keys(keys))]
 
 
-@lru_cache
+@prepared
 def _carts_by_key() -> Select[Any]:
     keys = asked("keys", "place", *CartKey._fields)
     same = and_(CART.c.program_id == keys.c.program_id, CART.c.id == keys.c.cart_id)
@@ -102,10 +101,10 @@ LINE_COLUMNS += [PRODUCT.c[name] for name in CartLineRow._fields[5:]]
 
 async def lines_of_carts(connection: Connected, keys: Sequence[CartKey]) -> list[CartLineRow]:
     """By their numbers."""
-    return [CartLineRow._make(row) for row in await connection.execute(_lines_of_carts(), as_keys(keys))]
+    return [CartLineRow._make(row) for row in await _lines_of_carts.rows(connection, as_keys(keys))]
 
 
-@lru_cache
+@prepared
 def _lines_of_carts() -> Select[Any]:
     keys = asked("keys", "place", *CartKey._fields)
     of_cart = and_(LINE.c.program_id == keys.c.program_id, LINE.c.cart_id == keys.c.cart_id)
@@ -160,10 +159,10 @@ APPLIED_COLUMNS += [VOUCHER.c.last_four, VOUCHER.c.expires_at, PROMOTION.c.code]
 
 async def applied_of_carts(connection: Connected, keys: Sequence[CartKey]) -> list[AppliedRow]:
     """In the order in which they were applied, with those that have ended."""
-    return [AppliedRow._make(row) for row in await connection.execute(_applied_of_carts(), as_keys(keys))]
+    return [AppliedRow._make(row) for row in await _applied_of_carts.rows(connection, as_keys(keys))]
 
 
-@lru_cache
+@prepared
 def _applied_of_carts() -> Select[Any]:
     keys = asked("keys", "place", *CartKey._fields)
     of_cart = and_(APPLIED.c.program_id == keys.c.program_id, APPLIED.c.cart_id == keys.c.cart_id)
@@ -185,10 +184,10 @@ class AllocationRow(NamedTuple):
 
 async def allocations_of_carts(connection: Connected, keys: Sequence[CartKey]) -> list[AllocationRow]:
     """What is paid of each line by what is on the cart, by lines."""
-    return [AllocationRow._make(row) for row in await connection.execute(_allocations_of_carts(), as_keys(keys))]
+    return [AllocationRow._make(row) for row in await _allocations_of_carts.rows(connection, as_keys(keys))]
 
 
-@lru_cache
+@prepared
 def _allocations_of_carts() -> Select[Any]:
     keys = asked("keys", "place", *CartKey._fields)
     of_cart = and_(APPLIED.c.program_id == keys.c.program_id, APPLIED.c.cart_id == keys.c.cart_id)

@@ -54,7 +54,7 @@ class CheckoutRow(NamedTuple):
 
 
 async def checkouts_by_key(connection: Reader, keys: Sequence[InProgram]) -> list[CheckoutRow]:
-    rows = await connection.execute(rows_by_key(CHECKOUT, CheckoutRow), as_keys(keys))
+    rows = await rows_by_key(CHECKOUT, CheckoutRow).rows(connection, as_keys(keys))
     return [CheckoutRow._make(row) for row in rows]
 
 

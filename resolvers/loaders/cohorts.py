@@ -71,12 +71,12 @@ class Progress(NamedTuple):
 
 
 async def cohorts_by_key(connection: AsyncConnection, keys: Sequence[InProgram]) -> list[CohortRow]:
-    rows = await connection.execute(rows_by_key(COHORT, CohortRow), as_keys(keys))
+    rows = await rows_by_key(COHORT, CohortRow).rows(connection, as_keys(keys))
     return [CohortRow._make(row) for row in rows]
 
 
 async def bulks_by_key(connection: AsyncConnection, keys: Sequence[InProgram]) -> list[BulkRow]:
-    return [BulkRow._make(row) for row in await connection.execute(rows_by_key(BULK, BulkRow), as_keys(keys))]
+    return [BulkRow._make(row) for row in await rows_by_key(BULK, BulkRow).rows(connection, as_keys(keys))]
 
 
 async def progress_of(connection: AsyncConnection, keys: Sequence[InProgram]) -> list[Progress]:

@@ -64,7 +64,7 @@ class FeeOrderRow(NamedTuple):
 
 
 async def fee_orders_by_key(connection: Reader, keys: Sequence[InProgram]) -> list[FeeOrderRow]:
-    rows = await connection.execute(rows_by_key(ORDER, FeeOrderRow), as_keys(keys))
+    rows = await rows_by_key(ORDER, FeeOrderRow).rows(connection, as_keys(keys))
     return [FeeOrderRow._make(row) for row in rows]
 
 

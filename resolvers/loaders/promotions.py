@@ -21,6 +21,7 @@ from models.voucher_orders import VoucherOrder, VoucherOrderState
 from models.voucher_programs import ProductRuling, VoucherFunding
 from resolvers.loaders.kinds import rows_by_kind, values_by_kind
 from resolvers.loaders.voucher_programs import InProgram, Reader, columns_of, rows_by_key
+from resolvers.prepared import prepared
 
 PROMOTION = Promotion.__table__
 RULING = PromotionProduct.__table__
@@ -104,7 +105,7 @@ class PromotionRow(NamedTuple):
 
 
 async def promotions_by_key(connection: Reader, keys: Sequence[InProgram]) -> list[PromotionRow]:
-    rows = await connection.execute(rows_by_key(PROMOTION, PromotionRow), as_keys(keys))
+    rows = await rows_by_key(PROMOTION, PromotionRow).rows(connection, as_keys(keys))
     return await _ruled(connection, [PromotionRow(*row) for row in rows])
 
 
@@ -116,7 +117,7 @@ async def promotion_of(connection: Reader, program_id: int, promotion_id: int, *
 
 async def _ruled(connection: Reader, rows: Sequence[PromotionRow]) -> list[PromotionRow]:
     """The same with the products that each may pay for, or never."""
-    found = await connection.execute(_rulings(), as_keys(row.key for row in rows)) if rows else ()
+    found = await _rulings.rows(connection, as_keys(row.key for row in rows)) if rows else ()
     products: dict[tuple[int, ProductRuling], list[int]] = {}
     for place, product_id, ruling in found:
         products.setdefault((place, ruling), []).append(product_id)
@@ -130,7 +131,7 @@ async def _ruled(connection: Reader, rows: Sequence[PromotionRow]) -> list[Promo
     ]
 
 
-@lru_cache
+@prepared
 def _rulings() -> Select[Any]:
     keys = asked("keys", "place", *InProgram._fields)
     same = and_(RULING.c.program_id == keys.c.program_id, RULING.c.promotion_id == keys.c.id)

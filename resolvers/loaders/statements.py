@@ -67,7 +67,7 @@ class LineRow(NamedTuple):
 
 
 async def statements_by_key(connection: Reader, keys: Sequence[InProgram]) -> list[StatementRow]:
-    rows = await connection.execute(rows_by_key(STATEMENT, StatementRow), as_keys(keys))
+    rows = await rows_by_key(STATEMENT, StatementRow).rows(connection, as_keys(keys))
     return [StatementRow._make(row) for row in rows]
 
 

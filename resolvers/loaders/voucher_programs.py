@@ -27,6 +27,7 @@ from models.voucher_programs import (
     VoucherProgramProduct,
     expires_at,
 )
+from resolvers.prepared import Prepared, prepared
 
 PROGRAM = Program.__table__
 PRODUCT = Product.__table__
@@ -117,7 +118,7 @@ class VoucherProgramRow(NamedTuple):
 
 async def programs_by_id(connection: Reader, program_ids: Sequence[int]) -> list[ProgramRow]:
     """Those of the programs that exist; `place` says of which key."""
-    rows = await connection.execute(_programs_by_id(), as_keys((i,) for i in program_ids))
+    rows = await _programs_by_id.rows(connection, as_keys((i,) for i in program_ids))
     return [ProgramRow._make(row) for row in rows]
 
 
@@ -129,12 +130,12 @@ async def program_by_slug(connection: Reader, slug: str) -> ProgramRow | None:
 
 
 async def products_by_key(connection: Reader, keys: Sequence[InProgram]) -> list[ProductRow]:
-    rows = await connection.execute(rows_by_key(PRODUCT, ProductRow), as_keys(keys))
+    rows = await rows_by_key(PRODUCT, ProductRow).rows(connection, as_keys(keys))
     return [ProductRow._make(row) for row in rows]
 
 
 async def voucher_programs_by_key(connection: Reader, keys: Sequence[InProgram]) -> list[VoucherProgramRow]:
-    rows = await connection.execute(rows_by_key(VOUCHER_PROGRAM, VoucherProgramRow), as_keys(keys))
+    rows = await rows_by_key(VOUCHER_PROGRAM, VoucherProgramRow).rows(connection, as_keys(keys))
     return await _ruled(connection, [VoucherProgramRow._make((*row, (), ())) for row in rows])
 
 
@@ -160,7 +161,7 @@ async def voucher_program_of(
 
 async def _ruled(connection: Reader, rows: Sequence[VoucherProgramRow]) -> list[VoucherProgramRow]:
     """The same with the products that each may pay for, or never."""
-    found = await connection.execute(_rulings(), as_keys((row.program_id, row.id) for row in rows)) if rows else ()
+    found = await _rulings.rows(connection, as_keys((row.program_id, row.id) for row in rows)) if rows else ()
     products: dict[tuple[int, ProductRuling], list[int]] = {}
     for place, product_id, ruling in found:
         products.setdefault((place, ruling), []).append(product_id)
@@ -174,7 +175,7 @@ async def _ruled(connection: Reader, rows: Sequence[VoucherProgramRow]) -> list[
     ]
 
 
-@lru_cache
+@prepared
 def _programs_by_id() -> Select[Any]:
     keys = asked("keys", "place", "id")
     columns = columns_of(PROGRAM, ProgramRow)
@@ -182,13 +183,14 @@ def _programs_by_id() -> Select[Any]:
 
 
 @lru_cache
-def rows_by_key(table: Table, row: type[Any]) -> Select[Any]:
+def rows_by_key(table: Table, row: type[Any]) -> Prepared:
     keys = asked("keys", "place", *InProgram._fields)
     same = and_(table.c.program_id == keys.c.program_id, table.c.id == keys.c.id)
-    return select(keys.c.place, *columns_of(table, row)).select_from(keys).join(table, same)
+    columns = (keys.c.place, *columns_of(table, row))
+    return Prepared(lambda: select(*columns).select_from(keys).join(table, same))
 
 
-@lru_cache
+@prepared
 def _rulings() -> Select[Any]:
     keys = asked("keys", "place", *InProgram._fields)
     same = and_(RULING.c.program_id == keys.c.program_id, RULING.c.voucher_program_id == keys.c.id)

@@ -51,6 +51,7 @@ from models.base import Instant, Spelled
 from models.batches import as_parameter, asked, first_rows_of_each
 from models.history import Quality
 from models.interval import FOREVER_US
+from resolvers.loaders.levels import level_of, levels_answer
 from resolvers.prepared import Prepared, prepared
 
 CURRENT = Window.__table__
@@ -103,11 +104,13 @@ def answers_uncertainly(
     """The learners of whom an uncertain window surely, or else possibly, answers the question with yes."""
     matching = select(UNCERTAIN.c.learner_id).where(
         in_scope(UNCERTAIN, keys),
-        satisfies(predicate, uncertain_edges(UNCERTAIN), keys, surely=surely),
+        satisfies(predicate, uncertain_edges(UNCERTAIN), keys, surely=False),
         known(UNCERTAIN, keys),
     )
     if surely:
-        matching = matching.where(~UNCERTAIN.c.may_be_empty)
+        # What is sure is possible: said as well, since the index is led by the ends that are possible.
+        certain = satisfies(predicate, uncertain_edges(UNCERTAIN), keys, surely=True)
+        matching = matching.where(certain, ~UNCERTAIN.c.may_be_empty)
     if learner is not None:
         matching = matching.where(UNCERTAIN.c.learner_id == learner)
     return matching.correlate_except(UNCERTAIN)
@@ -227,7 +230,10 @@ def _exact_count(predicate: Predicate, keys: CTE) -> ColumnElement[int]:
         .scalar_subquery()
         for window in (CURRENT, FORMER)
     )
-    return current + former
+    scanned = current + former
+    if predicate is not Predicate.ACTIVE_AT:
+        return scanned
+    return case((levels_answer(keys), level_of(keys)), else_=scanned)
 
 
 def _first_of_its_learner(predicate: Predicate, window: FromClause, keys: CTE) -> ColumnElement[bool]:

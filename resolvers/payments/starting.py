@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from sqlalchemy import insert, update
+from sqlalchemy import update
 
 from models.money import Money
 from models.payments import PaymentState
@@ -29,7 +29,7 @@ async def start_payment(act: ProgramAct, subject: Subject, gateway: str, amount:
         "state": PaymentState.ASKING,
         "asked_at": act.now,
     }
-    await add_unique(act.session, insert(PAYMENT).values(row))
+    await add_unique(act.session, PAYMENT, row)
     return key
 
 

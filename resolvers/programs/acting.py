@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Insert, Select, bindparam, insert, select
+from sqlalchemy import Select, Table, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,9 +18,10 @@ from models.programs import Program
 from models.work import ProgramKey
 from resolvers.database import Outrun
 from resolvers.idempotency import digest_of, refuse_odd_key, refuse_other_input
+from resolvers.prepared import add, prepared
 from resolvers.principal import Principal
 
-TOLD = insert(ProgramEvent.__table__)
+TOLD = ProgramEvent.__table__
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,12 @@ class Told:
 
 
 async def begin_act(session: AsyncSession, principal: Principal, now: dt.datetime, program_id: int) -> ProgramAct:
-    known = await session.execute(_program(), {"program": program_id})
-    if known.scalar_one_or_none() is None:
+    if await _program.first(session, {"program": program_id}) is None:
         raise NotFound("program")
     return ProgramAct(session, program_id, principal, now, Keys.scattered(now))
 
 
-@lru_cache
+@prepared
 def _program() -> Select[Any]:
     own = Program.__table__.c.id
     return select(own).where(own == bindparam("program"))
@@ -70,7 +69,7 @@ async def tell_all(act: ProgramAct, deeds: Sequence[Told]) -> None:
     if deeds:
         first = act.keys.take(len(deeds))
         rows = [_row(act, first + place, deed) for place, deed in enumerate(deeds)]
-        await act.session.execute(TOLD, rows)
+        await add(act.session, TOLD, rows)
 
 
 def _row(act: ProgramAct, key: int, deed: Told) -> dict[str, object]:
@@ -100,19 +99,19 @@ async def once_in_program(
     refuse_odd_key(key)
     actor_id, digest = actor_of(act), digest_of(given)
     asked = {"program": act.program_id, "actor": actor_id, "asked_key": key}
-    before = (await act.session.execute(_before(), asked)).one_or_none()
+    before = await _before.first(act.session, asked)
     if before is not None:
-        refuse_other_input(before.mutation, before.input_digest, mutation, digest)
-        replayed: int = before.made_id
-        return replayed
+        known_mutation, known_digest, made_before = before
+        refuse_other_input(known_mutation, known_digest, mutation, digest)
+        return int(made_before)
     made = await step()
     row = {"program_id": act.program_id, "actor_id": actor_id, "key": key, "mutation": mutation}
     about = {"input_digest": digest, "made_id": made, "recorded_at": act.now}
-    await add_unique(act.session, insert(ProgramKey.__table__), row | about)
+    await add_unique(act.session, ProgramKey.__table__, row | about)
     return made
 
 
-@lru_cache
+@prepared
 def _before() -> Select[Any]:
     own = ProgramKey.__table__.c
     same = (
@@ -123,11 +122,11 @@ def _before() -> Select[Any]:
     return select(own.mutation, own.input_digest, own.made_id).where(*same)
 
 
-async def add_unique(session: AsyncSession, added: Insert, row: Mapping[str, object] | None = None) -> None:
+async def add_unique(session: AsyncSession, table: Table, row: Mapping[str, object]) -> None:
     """Adds a row that only one may add, as its name, code or key is taken then. PostgreSQL may tell the second of two
     at once by the broken constraint; run again, it finds what the first has added."""
     try:
-        await session.execute(added, row)
+        await add(session, table, [row])
     except IntegrityError as problem:
         raise Outrun from problem
 

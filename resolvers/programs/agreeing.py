@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from models.errors import NotFound, VoucherError, VoucherErrorCode
 from models.money import Money
@@ -41,7 +41,7 @@ async def _agree(act: ProgramAct, organization_id: int, cap: Money) -> int:
     own = {"program_id": act.program_id, "id": agreement_id, "organization_id": organization_id}
     terms = {"currency": cap.currency, "cap_minor": cap.amount_minor, "agreed_at": act.now}
     nothing_yet = {"unbilled_minor": 0, "unpaid_minor": 0, "held_minor": 0, "closed_until": act.now}
-    await add_unique(act.session, insert(TABLE).values(own | terms | nothing_yet))
+    await add_unique(act.session, TABLE, own | terms | nothing_yet)
     await _tell(act, agreement_id, ProgramDeed.AGREED, after=f"up to {cap}")
     return agreement_id
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Update, insert, select, update
+from sqlalchemy import ColumnElement, Update, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.errors import VoucherError, VoucherErrorCode
@@ -66,7 +66,7 @@ async def create_program(session: AsyncSession, principal: Principal, now: dt.da
     program_id = reference_key(now)
     row = {"id": program_id, "slug": slug, "name": name, "name_key": sort_key(name), "zone": _zone(new.zone)}
     patience = {"hold_seconds": new.hold_seconds, "reopen_days": new.reopen_days}
-    await add_unique(session, insert(Program.__table__).values(row | patience | {"created_at": now}))
+    await add_unique(session, Program.__table__, row | patience | {"created_at": now})
     act = ProgramAct(session, program_id, principal, now, Keys.scattered(now))
     await told(act, ProgramThing.PROGRAM, program_id, ProgramDeed.DEFINED, after=name)
     return program_id
@@ -114,7 +114,7 @@ async def _add_product(act: ProgramAct, new: NewProduct) -> int:
     product_id = act.keys.take()
     row = {"code": code, "name": name, "name_key": sort_key(name), "retired_at": None}
     price = {"price_minor": new.price.amount_minor, "currency": new.price.currency}
-    await add_unique(act.session, insert(Product.__table__).values(own_key(act, product_id) | row | price))
+    await add_unique(act.session, Product.__table__, own_key(act, product_id) | row | price)
     after = brief(f"{code}, {new.price}")
     await told(act, ProgramThing.PRODUCT, product_id, ProgramDeed.DEFINED, after=after)
     return product_id

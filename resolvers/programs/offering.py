@@ -84,7 +84,7 @@ async def _add_voucher_program(act: ProgramAct, new: NewVoucherProgram) -> int:
         "billed_later": VoucherFunding.BILL_LATER in new.funding,
     }
     own = own_key(act, key) | _terms(new) | ways | {"name": name, "name_key": sort_key(name)}
-    await add_unique(act.session, insert(VoucherProgram.__table__).values(own | {"created_at": act.now}))
+    await add_unique(act.session, VoucherProgram.__table__, own | {"created_at": act.now})
     if rulings:
         of_it = {"program_id": act.program_id, "voucher_program_id": key}
         rows = [of_it | {"product_id": product_id, "ruling": ruling} for product_id, ruling in rulings.items()]

@@ -82,7 +82,7 @@ async def _add_promotion(act: ProgramAct, new: NewPromotion) -> int:
     named_so = {"name": name, "name_key": sort_key(name), "code": code, "created_at": act.now}
     usable = {"usable_from": usable_from, "usable_until": usable_until, "funded_at": act.now if on_account else None}
     row = own | named_so | usable | _benefit(new) | _limits(new) | _unused(new.budget)
-    await add_unique(act.session, insert(Promotion.__table__).values(row))
+    await add_unique(act.session, Promotion.__table__, row)
     if rulings:
         of_it = {"program_id": act.program_id, "promotion_id": key}
         rows = [of_it | {"product_id": product_id, "ruling": ruling} for product_id, ruling in rulings.items()]

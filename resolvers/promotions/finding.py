@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, select
@@ -11,6 +10,7 @@ from sqlalchemy import Select, bindparam, select
 from models.errors import NotFound, VoucherError, VoucherErrorCode
 from models.promotions import Held, Promotion, PromotionState
 from resolvers.loaders.promotions import PromotionRow, promotion_of
+from resolvers.prepared import prepared
 from resolvers.programs.acting import ProgramAct
 from resolvers.promotions.moving import standing
 
@@ -64,15 +64,12 @@ class CodeOfPromotion(NamedTuple):
 
 async def find_standing_by_code(act: ProgramAct, code: str) -> CodeOfPromotion | None:
     """The same in one statement, for a crowd that comes too late."""
-    row = (
-        await act.session.execute(
-            _by_code(), {"program": act.program_id, "code": normalized_code(code), "amount": 0, "now": act.now}
-        )
-    ).one_or_none()
-    return None if row is None else CodeOfPromotion(row.id, Held[row.held])
+    asked = {"program": act.program_id, "code": normalized_code(code), "amount": 0, "now": act.now}
+    row = await _by_code.first(act.session, asked)
+    return None if row is None else CodeOfPromotion(row[0], Held[row[1]])
 
 
-@lru_cache
+@prepared
 def _by_code() -> Select[Any]:
     own = (PROMOTION.c.program_id == bindparam("program"), PROMOTION.c.code == bindparam("code"))
     return select(PROMOTION.c.id, standing().label("held")).where(*own)

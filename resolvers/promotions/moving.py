@@ -10,11 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, case, func, or_, select, update
-from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from models.base import Instant
 from models.batches import counting
 from models.promotions import Held, Promotion, PromotionPerson
+from resolvers.prepared import Prepared, prepared
 from resolvers.programs.acting import ProgramAct
 
 PROMOTION = Promotion.__table__
@@ -29,8 +30,7 @@ async def hold(act: ProgramAct, promotion_id: int, person_id: int, amount_minor:
     """
     if not await _count_held(act, promotion_id, person_id):
         return Held.PERSON_LIMIT
-    held = await act.session.execute(_holding(), _asked(act, promotion_id, amount_minor))
-    if held.scalar_one_or_none() is not None:
+    if await _holding.first(act.session, _asked(act, promotion_id, amount_minor)):
         return Held.HELD
     await _uncount_held(act, promotion_id, person_id)
     return await _why_not(act, promotion_id, amount_minor)
@@ -55,11 +55,9 @@ async def capture(act: ProgramAct, promotion_id: int, person_id: int, amount_min
     What was held while the promotion could be used pays, even if it was stopped or ended since.
     """
     asked = _asked(act, promotion_id, amount_minor)
-    person = await act.session.execute(_capturing_of_person(), asked | {"person": person_id})
-    if person.scalar_one_or_none() is None:
+    if not await _capturing_of_person.first(act.session, asked | {"person": person_id}):
         return False
-    taken = await act.session.execute(_capturing(), asked)
-    if taken.scalar_one_or_none() is None:
+    if not await _capturing.first(act.session, asked):
         raise NotHeld(promotion_id)
     return True
 
@@ -103,17 +101,17 @@ class NotHeld(RuntimeError):
 async def _count_held(act: ProgramAct, promotion_id: int, person_id: int) -> bool:
     """One more use that the person holds; False if that were more than one person may. A limit is at least one."""
     own = {"program_id": act.program_id, "promotion_id": promotion_id, "person_id": person_id}
-    counted = await act.session.execute(_counting(act.session.get_bind().dialect.name), own)
-    return counted.scalar_one_or_none() is not None
+    return await _counting(act.session.get_bind().dialect.name).first(act.session, own) is not None
 
 
 @lru_cache
-def _counting(dialect: str) -> ReturningInsert[Any]:
+def _counting(dialect: str) -> Prepared:
     own = (PERSON.c[name] for name in ("program_id", "promotion_id"))
     program_id, promotion_id = (bindparam(column.name, type_=column.type) for column in own)
     promotion = and_(PROMOTION.c.program_id == program_id, PROMOTION.c.id == promotion_id)
     limit = select(PROMOTION.c.most_uses_a_person).where(promotion).scalar_subquery()
-    return counting(dialect, PERSON, "held_uses", func.coalesce(limit, NO_LIMIT), beside=("uses",))
+    most = func.coalesce(limit, NO_LIMIT)
+    return Prepared(lambda: counting(dialect, PERSON, "held_uses", most, beside=("uses",)))
 
 
 async def _uncount_held(act: ProgramAct, promotion_id: int, person_id: int) -> None:
@@ -149,14 +147,14 @@ def _asked(act: ProgramAct, promotion_id: int, amount_minor: int) -> dict[str, o
     return {"program": act.program_id, "promotion": promotion_id, "amount": amount_minor, "now": act.now}
 
 
-@lru_cache
+@prepared
 def _holding() -> ReturningUpdate[Any]:
     held = update(PROMOTION).where(OWN, _is_usable(), _has_use_left(), _leaves(_more_than_nothing()))
     more = held.values(held_uses=PROMOTION.c.held_uses + 1, held_minor=PROMOTION.c.held_minor + AMOUNT)
     return more.returning(PROMOTION.c.id)
 
 
-@lru_cache
+@prepared
 def _capturing_of_person() -> ReturningUpdate[Any]:
     own = and_(
         PERSON.c.program_id == bindparam("program"),
@@ -167,7 +165,7 @@ def _capturing_of_person() -> ReturningUpdate[Any]:
     return used.values(uses=PERSON.c.uses + 1, held_uses=PERSON.c.held_uses - 1).returning(PERSON.c.person_id)
 
 
-@lru_cache
+@prepared
 def _capturing() -> ReturningUpdate[Any]:
     taken = update(PROMOTION).where(OWN, PROMOTION.c.held_uses > 0, PROMOTION.c.held_minor >= AMOUNT)
     moved = taken.values(
@@ -218,12 +216,11 @@ def _more_than_nothing() -> ColumnElement[int]:
 
 async def _why_not(act: ProgramAct, promotion_id: int, amount_minor: int) -> Held:
     """HELD if nothing of the promotion itself is in the way."""
-    found = await act.session.execute(_standing(), _asked(act, promotion_id, amount_minor))
-    name = found.scalar_one_or_none()
-    return Held[name] if name else Held.NOT_USABLE
+    found = await _standing.first(act.session, _asked(act, promotion_id, amount_minor))
+    return Held[found[0]] if found else Held.NOT_USABLE
 
 
-@lru_cache
+@prepared
 def _standing() -> Select[Any]:
     return select(standing()).where(OWN)
 

@@ -248,12 +248,22 @@ async def _derive(begun: Fold) -> None:
     are that line's, and a chunk of learners at a time of all others.
     """
     await begun.recording.session.execute(statements.add_windows_of_single_lines(), begun.parameters)
+    await _change_levels(begun)
     await _tell_the_planner(begun.recording.session, begun, "belief", "organization_id, learner_id, fact_id")
     for all_new in (False, True):
         last = begun.first_learner - 1 if all_new else 0
         while learners := await _learners_after(begun, last, all_new):
             await derive_windows(begun.recording, learners, all_new=all_new)
             last = learners[-1]
+
+
+async def _change_levels(begun: Fold) -> None:
+    """By what single lines made: activity in the organization and in the line's team at once."""
+    recording = begun.recording
+    changes = await recording.session.execute(statements.changes_of_single_lines(), begun.parameters)
+    for team_id, quarter, change in changes:
+        recording.levels.change(team_id, quarter, change)
+        recording.levels.change(recording.organization_id, quarter, change)
 
 
 async def _learners_after(begun: Fold, last: int, all_new: bool) -> list[int]:

@@ -44,6 +44,7 @@ from models.base import Instant
 from models.history import Belief, Quality
 from models.interval import BEGINNING, FOREVER
 from models.learners import Learner, Profile
+from models.levels import quarter_of
 from models.organizations import Scope, ScopeKind
 from models.roster import MatchedLine, RosterLine, RosterRefusal, StagedLine
 
@@ -505,6 +506,23 @@ def add_windows_of_single_lines() -> Insert:
         for scope_id in (ORGANIZATION, single.c.team_id)
     )
     return insert(Window.__table__).from_select(columns, union_all(*parts))
+
+
+@cache
+def changes_of_single_lines() -> Select[Any]:
+    """By how much these windows change the level of each team, and when: dates of a roster are few."""
+    single = _single_lines()
+    edges = union_all(
+        _edges_of(single, single.c.from_at, func.count()),
+        _edges_of(single, single.c.to_at, -func.count()).where(single.c.to_at < FOREVER),
+    ).subquery("edges")
+    place = (edges.c.team_id, quarter_of(edges.c.at).label("quarter"))
+    change = cast(func.sum(edges.c.change), BigInteger)
+    return select(*place, change.label("change")).group_by(*place)
+
+
+def _edges_of(single: Subquery, edge: ColumnElement[Any], change: ColumnElement[int]) -> Select[Any]:
+    return select(single.c.team_id, edge.label("at"), change.label("change")).group_by(single.c.team_id, edge)
 
 
 @cache

@@ -135,7 +135,7 @@ async def _write(
         "closed_at": act.now,
         "paid_at": None if is_due else act.now,
     }
-    await add_unique(act.session, insert(STATEMENT).values(row))
+    await add_unique(act.session, STATEMENT, row)
     own = {"program_id": act.program_id, "statement_id": statement_id}
     rows = [{**own, "number": number, **_subject(line)} for number, line in enumerate(lines, 1)]
     await act.session.execute(insert(LINE), rows)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import insert
-
 from models.errors import VoucherError, VoucherErrorCode
 from models.money import Money
 from models.program_events import ProgramDeed, ProgramThing
@@ -119,7 +117,7 @@ async def _insert(act: ProgramAct, offer: Offer, ordering: Ordering) -> int:
         "ordered_at": act.now,
     }
     # Of two who buy one budget at once the second is run again, and finds the first's order.
-    await add_unique(act.session, insert(ORDER).values(row))
+    await add_unique(act.session, ORDER, row)
     what = f"{ordering.quantity:,} × {offer.name}, {ordering.amount}, {ordering.funding.name}"[:200]
     await tell(act, Told(thing=ProgramThing.VOUCHER_ORDER, thing_id=key, deed=ProgramDeed.ORDERED, after=what))
     return key

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select
 
+from models.batches import as_parameter, asked
 from models.codes import normalized
 from models.errors import NotFound, VoucherError, VoucherErrorCode
 from models.learners import Learner
@@ -15,6 +15,7 @@ from models.money import Money
 from models.voucher_programs import Leftovers, Transferability, VoucherFunding, VoucherProgram
 from models.vouchers import AssignmentState, VoucherStanding
 from resolvers.loaders.learners import LearnerKey
+from resolvers.prepared import prepared
 from resolvers.programs.acting import ProgramAct
 from resolvers.vouchers.codes import CodeKeys
 from resolvers.vouchers.moving import ASSIGNMENT, CODE, VOUCHER, of_program
@@ -91,26 +92,26 @@ async def find(act: ProgramAct, voucher_id: int) -> FoundVoucher | None:
 
 async def find_by_code(act: ProgramAct, keys: CodeKeys, typed: str) -> FoundVoucher | None:
     """Whose live code somebody meant. What is no code at all is looked for in the same statement, and not found."""
-    row = (await act.session.execute(_by_code(), typed_in(act, keys, typed))).one_or_none()
+    row = await _by_code.first(act.session, typed_in(act, keys, typed))
     return None if row is None else FoundVoucher(*row)
 
 
-@lru_cache
+@prepared
 def _by_code() -> Select[Any]:
     return _found().where(is_opened())
 
 
 def typed_in(act: ProgramAct, keys: CodeKeys, typed: str) -> dict[str, object]:
     """What a statement asks for that has `is_opened` in it."""
-    return {"program": act.program_id, "digests": list(keys.digests(act.program_id, normalized(typed) or ""))}
+    digests = keys.digests(act.program_id, normalized(typed) or "")
+    return {"program": act.program_id, "digests": as_parameter((digest,) for digest in digests)}
 
 
 def is_opened() -> ColumnElement[bool]:
     """Of a voucher: whether its live code is what was typed."""
     program_id: BindParameter[int] = bindparam("program")
-    live = select(CODE.c.voucher_id).where(
-        CODE.c.program_id == program_id, CODE.c.digest.in_(bindparam("digests", expanding=True))
-    )
+    digests = select(asked("digests", "digest", texts=("digest",)).c.digest)
+    live = select(CODE.c.voucher_id).where(CODE.c.program_id == program_id, CODE.c.digest.in_(digests))
     return and_(VOUCHER.c.program_id == program_id, VOUCHER.c.id.in_(live.where(CODE.c.ended_at.is_(None))))
 
 

@@ -33,6 +33,8 @@ BY_IDS = {("Query", "nodes"): ("ids",)}
 # What comes with its parent: it is read with it, or stands where the thing itself would.
 FREE = {"edges", "pageInfo", "userErrors"}
 DEAR = {
+    # Tells of hundreds of types.
+    ("Query", "__schema"): 30_000,
     # Looks through every table.
     ("Query", "invariants"): 5_000,
     # These add up a whole ledger, or a whole program's vouchers or disputes.

@@ -40,7 +40,7 @@ CHARACTERS_KEPT = 400_000
 LONGEST_KEPT = 16_000
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 # Somebody mends a few mistakes at once, and each may take milliseconds to be told.
-MOST_MISTAKES = 5
+MOST_MISTAKES = 3
 # Whether fields with one name agree is asked of each pair of them. Of our own documents none needs ten such questions.
 overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 20_000
 ABORTED = "Validation aborted."

@@ -15,6 +15,7 @@ from rich.console import Console
 from sqlalchemy import select
 
 from models.organizations import Organization
+from resolvers.levels import levels_that_differ
 from resolvers.rebuilding import rebuild_windows, windows_that_differ
 from schema.root import schema as countersign_schema
 from server.bootstrap_lock import write_lock
@@ -63,9 +64,10 @@ def migrate(
 
 def rebuild(
     organization: Annotated[str | None, typer.Option(help="The slug of one organization; all if left out.")] = None,
-    check: Annotated[bool, typer.Option(help="Only say whether any window differs; change nothing.")] = False,
+    check: Annotated[bool, typer.Option(help="Only say whether any window or level differs; change nothing.")] = False,
 ) -> None:
-    """Derive all windows anew from what was ever believed, act by act: what the beliefs say is the truth.
+    """Derive all windows anew from what was ever believed, act by act, and the daily levels from the windows: what the
+    beliefs say is the truth.
 
     Answers do not change by it, unless something had been changed behind Countersign's back.
 
@@ -77,7 +79,9 @@ def rebuild(
         sys.exit("countersign: there is no such organization." if organization else "countersign: nothing to rebuild.")
     for organization_id, name in chosen:
         differ = in_database(settings, partial(windows_that_differ, organization_id=organization_id))
+        miscounted = in_database(settings, partial(levels_that_differ, organization_id=organization_id))
         console.print(f"{name}: {differ or 'no'} current windows differ from the beliefs.")
+        console.print(f"{name}: {miscounted or 'no'} daily levels differ from the windows.")
         if not check:
             acts = in_database(settings, partial(rebuild_windows, organization_id=organization_id))
             console.print(f"{name}: {acts} acts played back.")

@@ -1,0 +1,41 @@
+"""Whoever runs a document, a plan or graphql-core alone, the answer is the same, byte for byte."""
+
+from __future__ import annotations
+
+from random import Random
+
+import hypothesis
+import pytest
+
+from schema.root import schema
+from tests.differing import COMPILED, Comparison
+from tests.everything import Everything
+from tests.generated_documents import write
+from tests.meaningful_values import pool_of
+
+DOCUMENTS, DOCUMENTS_IF_THOROUGH = 150, 10_000
+THOROUGH_EXAMPLES = 1_000
+# The others: somebody may not see it, an id of another kind, variables that do not fit.
+LEAST_COMPILED = 0.4
+
+
+async def test_a_plan_answers_as_graphql_core_does(everything: Everything, capsys: pytest.CaptureFixture[str]) -> None:
+    pool, comparison = await pool_of(everything.database), Comparison(everything.database)
+    for seed in range(documents()):
+        dice = Random(seed)
+        # Half of them are asked by staff, who see the most.
+        who = dice.choice([*["staff"] * len(everything.principals), *everything.principals])
+        difference = await comparison.difference(write(schema._schema, pool, dice), everything.principals[who])
+        assert difference is None, f"seed {seed}, asked by {who}:\n{difference}"
+    if is_thorough():
+        with capsys.disabled():
+            print(f"\n{everything.database.dialect}: {comparison.ran.most_common(16)}")
+    assert comparison.ran[COMPILED] > LEAST_COMPILED * comparison.ran.total()
+
+
+def documents() -> int:
+    return DOCUMENTS_IF_THOROUGH if is_thorough() else DOCUMENTS
+
+
+def is_thorough() -> bool:
+    return hypothesis.settings().max_examples >= THOROUGH_EXAMPLES
