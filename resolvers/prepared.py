@@ -12,11 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from time import perf_counter
 from typing import Any, NoReturn, Protocol
 
 from sqlalchemy import Connection, Dialect, Insert, Select, Table, bindparam, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
+
+from resolvers.watching import watching
 
 Statement = Select[Any] | Insert | ReturningInsert[Any] | ReturningUpdate[Any]
 Connected = AsyncConnection | AsyncSession
@@ -71,10 +74,13 @@ class Prepared:
         values = compiled.values(given)
         _announce(connection, compiled.sql, values)
         is_short = isinstance(connected, AsyncSession)
+        began = perf_counter()
         try:
             found = await _driver(connection).fetch(compiled.sql, values, is_short=is_short)
         except Exception as problem:
             await _raise(connection, problem, compiled.sql, values)
+        if watch := watching.get():
+            watch.saw(compiled.sql, given.get("keys"), len(found), began)
         return [compiled.row(one) for one in found]
 
     async def first(self, connected: Connected, given: Given) -> tuple[Any, ...] | None:
@@ -86,10 +92,13 @@ class Prepared:
         compiled = self._for(connection.dialect)
         values = [compiled.values(one) for one in given]
         _announce(connection, compiled.sql, values)
+        began = perf_counter()
         try:
             await _driver(connection).fetch_many(compiled.sql, values)
         except Exception as problem:
             await _raise(connection, problem, compiled.sql, values)
+        if watch := watching.get():
+            watch.saw(compiled.sql, None, len(values), began)
 
     def _for(self, dialect: Dialect) -> Compiled:
         if dialect.name not in self._compiled:

@@ -27,9 +27,11 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from resolvers.database import Outrun
+from resolvers.database import First, Outrun
 from server.postgresql import StraightDriver
 from server.sqlite import OneTripDriver
+from server.turns import Turns
+from server.watched import listen
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "models" / "migrations"
 CONNECTIONS = 10
@@ -41,8 +43,6 @@ LONGEST_PAUSE_SECONDS = 0.5
 READINESS_LOOKS = 2
 # Of keys that are drawn at random two may once be the same, and not thrice.
 KEY_ATTEMPTS = 3
-# How long a writer that was in somebody's way waits for its turn before it tries regardless.
-LONGEST_TURN_SECONDS = 2.0
 # PostgreSQL: serialization failure, deadlock.
 WORTH_RETRYING = {"40001", "40P01"}
 # How many SQLite instructions run between two looks at the clock: some milliseconds.
@@ -58,7 +58,8 @@ class Database:
         self.url = url
         self._reader = reader
         self._writer = writer
-        self._turn = asyncio.Lock()
+        # SQLite takes one writer at a time, whatever we do.
+        self._turns = Turns(1 if url.get_backend_name() == "sqlite" else CONNECTIONS)
 
     @classmethod
     def open(cls, url: str, *, statement_timeout_seconds: float = 10.0, durable: bool = True) -> Self:
@@ -101,32 +102,19 @@ class Database:
 
         The step may run several times, so it changes nothing but the database.
         """
-        once = self._once
+        first = isinstance(step, First)
         for attempt in range(1, ATTEMPTS):
             try:
-                return await once(step)
+                return await self._once(step, first=first or attempt > 1)
             except (DBAPIError, PostgresError, Outrun) as problem:
                 if not (is_conflict(problem) or (attempt < KEY_ATTEMPTS and is_same_key(problem))):
                     raise
+            self._turns.narrow()
             await asyncio.sleep(_pause_seconds(attempt))
-            once = self._in_turn
-        return await once(step)
+        return await self._once(step, first=True)
 
-    async def _in_turn(self, step: Callable[[AsyncSession], Awaitable[T]]) -> T:
-        """One after the other, who were in each other's way: of a crowd at one row each is then tried twice, and not
-        each against all others. Nobody waits for long: what goes before may be a large import.
-        """
-        try:
-            await asyncio.wait_for(self._turn.acquire(), LONGEST_TURN_SECONDS)
-        except TimeoutError:
-            return await self._once(step)
-        try:
-            return await self._once(step)
-        finally:
-            self._turn.release()
-
-    async def _once(self, step: Callable[[AsyncSession], Awaitable[T]]) -> T:
-        async with self.writing() as session:
+    async def _once(self, step: Callable[[AsyncSession], Awaitable[T]], *, first: bool) -> T:
+        async with self._turns.taken(first=first), self.writing() as session:
             return await step(session)
 
     async def is_ready(self) -> bool:
@@ -221,7 +209,7 @@ def _pause_seconds(attempt: int) -> float:
 
 def _postgresql_engine(url: URL, statement_timeout_seconds: float) -> AsyncEngine:
     limits = {"statement_timeout": str(int(statement_timeout_seconds * 1000)), "timezone": "UTC"}
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         module=StraightDriver(),
         pool_size=CONNECTIONS,
@@ -229,6 +217,8 @@ def _postgresql_engine(url: URL, statement_timeout_seconds: float) -> AsyncEngin
         pool_timeout=WRITER_QUEUE_SECONDS,
         connect_args={"server_settings": limits},
     )
+    listen(engine.sync_engine)
+    return engine
 
 
 def _sqlite_engine(url: URL, statement_timeout_seconds: float, *, writes: bool, durable: bool) -> AsyncEngine:
@@ -242,6 +232,7 @@ def _sqlite_engine(url: URL, statement_timeout_seconds: float, *, writes: bool, 
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None},
     )
     _Deadline.listen(engine.sync_engine, statement_timeout_seconds)
+    listen(engine.sync_engine)
     # WAL is kept by the file, so only the writer sets it; synchronous=FULL keeps every commit through a power cut.
     kept = f"synchronous={'FULL' if durable else 'OFF'}"
     own = ("journal_mode=WAL", kept) if writes else ("query_only=ON",)

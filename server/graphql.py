@@ -29,6 +29,7 @@ from schema.execution.trusted import TrustedDocuments, is_hash_of
 from server.auth import Authentication
 from server.body import BodyTooLarge, BodyTooSlow, read_body
 from server.documents import limits_of, throttle_of
+from server.explaining import explained, is_to_explain
 from server.media_types import (
     GRAPHQL_RESPONSE,
     PLAIN_JSON,
@@ -129,10 +130,20 @@ class GraphQLEndpoint:
         posted = request.method == "POST"
         asked = _asked(await self._posted(request) if posted else _in_address(request), self._trusted)
         counted = request.headers.get(COST) == ACTUAL
-        return await self._answer(caller.principal, asked, request.state.request_id, may_change=posted, counted=counted)
+        explain = is_to_explain(request, caller.principal)
+        return await self._answer(
+            caller.principal, asked, request.state.request_id, may_change=posted, counted=counted, explain=explain
+        )
 
     async def _answer(
-        self, principal: Principal, asked: Asked, request_id: str, *, may_change: bool = True, counted: bool = False
+        self,
+        principal: Principal,
+        asked: Asked,
+        request_id: str,
+        *,
+        may_change: bool = True,
+        counted: bool = False,
+        explain: bool = False,
     ) -> Answer:
         """Runs one operation; raises RequestRefused if it is not clear or not allowed, or if it takes too long."""
         try:
@@ -142,7 +153,8 @@ class GraphQLEndpoint:
         if admitted.operation.kind is OperationType.MUTATION and not may_change:
             raise RequestRefused(RequestErrorCode.MUTATION_BY_GET)
         cost = self._throttle.take(principal, admitted.cost)
-        answer = await self._in_time(self._context(principal, admitted, request_id))
+        context = self._context(principal, admitted, request_id)
+        answer = await (explained(context, self._in_time(context)) if explain else self._in_time(context))
         if counted:
             actual = actual_cost(admitted.operation, self._admission.prices, answer.data)
             cost = self._throttle.give_back(principal, cost, actual)
