@@ -117,17 +117,20 @@ def open_levels() -> Insert:
 
 @cache
 def raise_levels() -> Update:
-    """Then all rows of each of the `steps` rise by so many, or sink."""
-    steps = _steps()
+    """Then all rows of one of the steps rise by so many, or sink. Run for each: of a join with all of them SQLite reads
+    every step for every row.
+    """
+    first, until, rise = (bindparam(name, type_=BigInteger) for name in ("first", "until", "rise"))
+    instant = type_coerce(LEVEL.c.from_at, BigInteger)
     return (
         update(LEVEL)
         .where(
             LEVEL.c.organization_id == ORGANIZATION,
-            LEVEL.c.scope_id == steps.c.scope_id,
-            LEVEL.c.from_at >= steps.c.from_at,
-            LEVEL.c.from_at < steps.c.until,
+            LEVEL.c.scope_id == bindparam("scope", type_=BigInteger),
+            instant >= first,
+            instant < until,
         )
-        .values(level=LEVEL.c.level + steps.c.rise)
+        .values(level=LEVEL.c.level + rise)
     )
 
 

@@ -80,7 +80,10 @@ async def write_levels(session: AsyncSession, organization_id: int, changes: Lev
     of_one = {"tenant": organization_id}
     await session.execute(levels.open_levels(), of_one | {"steps": as_parameter(map(tuple, steps))})
     if rising := [step for step in steps if step.rise]:
-        await session.execute(levels.raise_levels(), of_one | {"steps": as_parameter(map(tuple, rising))})
+        connection = await session.connection()
+        names = ("scope", "first", "until", "rise")
+        each = [of_one | dict(zip(names, step, strict=True)) for step in rising]
+        await connection.execute(levels.raise_levels(), each)
 
 
 async def recount_levels(session: AsyncSession, organization_id: int) -> None:
