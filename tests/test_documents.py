@@ -1,4 +1,4 @@
-"""Documents are read once and run often: what is remembered of one is only that it was valid, and in which schema."""
+"""Documents are read once and run often: what is remembered of one is what validation says of it in a schema."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import strawberry
 from models.access import Role
 from resolvers.principal import Principal
 from schema.context import Context
-from schema.execution.documents import LONGEST_KEPT, read_document
+from schema.execution.documents import (
+    LONGEST_KEPT,
+    MOST_MISTAKES,
+    TOO_ENTANGLED,
+    KeptDocuments,
+    read_document,
+)
 from schema.execution.stock import Schema
 from tests.asking import NOW
 
@@ -68,3 +74,26 @@ def test_only_documents_of_a_usual_length_are_kept() -> None:
     usual, long = "{ double(of: 1) }", "{ double(of: 1) }" + " " * LONGEST_KEPT
     assert read_document(usual) is read_document(usual)
     assert read_document(long) is not read_document(long)
+
+
+def test_the_documents_that_are_kept_are_those_used_last() -> None:
+    kept = KeptDocuments(most_characters=2 * len(DOUBLE) + 1)
+    first, second = kept.read(DOUBLE, None), kept.read(DOUBLE.replace("$of", "$on"), None)
+    assert kept.read(DOUBLE, None) is first
+    kept.read(DOUBLE.replace("$of", "$to"), None)
+    assert kept.read(DOUBLE, None) is first
+    assert kept.read(DOUBLE.replace("$of", "$on"), None) is not second
+
+
+async def test_of_many_mistakes_a_few_are_told_and_of_one_what_was_meant() -> None:
+    many = await asked(Schema(Query), "{" + " ".join(f"dubble{n}" for n in range(50)) + "}")
+    assert many[1] == [
+        *(f"Cannot query field 'dubble{n}' on type 'Query'." for n in range(MOST_MISTAKES)),
+        "Too many validation errors, error limit reached. Validation aborted.",
+    ]
+    one = await asked(Schema(Query), "{ dubble }")
+    assert one[1] == ["Cannot query field 'dubble' on type 'Query'. Did you mean 'double'?"]
+
+
+async def test_what_cannot_be_compared_quickly_is_a_mistake() -> None:
+    assert (await asked(Schema(Query), "{" + "double(of: 1) " * 300 + "}"))[1] == [TOO_ENTANGLED]

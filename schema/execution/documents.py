@@ -60,18 +60,19 @@ class Asked:
 
 
 class Document:
-    """A parsed document, which remembers of which schemas it was found to be a valid one."""
+    """A parsed document, which remembers what validation had against it in each schema."""
 
     def __init__(self, node: DocumentNode) -> None:
         self.node = node
-        self._valid_in: set[GraphQLSchema] = set()
+        self._mistakes: dict[GraphQLSchema, list[GraphQLError]] = {}
 
     def mistakes(self, schema: GraphQLSchema) -> list[GraphQLError]:
-        if schema in self._valid_in:
-            return []
+        if schema not in self._mistakes:
+            self._mistakes[schema] = self._found_in(schema)
+        return [*self._mistakes[schema]]
+
+    def _found_in(self, schema: GraphQLSchema) -> list[GraphQLError]:
         found = self._validate(schema, hide_suggestions=True)
-        if not found:
-            self._valid_in.add(schema)
         # What was meant instead is looked up among all names there are, so not for many mistakes.
         if len(found) == 1 and not _is_aborted(found[0]):
             return self._validate(schema, hide_suggestions=False)
