@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 from graphql import GraphQLSyntaxError
 
+from resolvers.database import Reading, Writing
 from resolvers.principal import Principal
+from schema import root
 from schema.errors import RequestRefused
 from schema.execution.answers import answer_to, answer_to_bad_syntax
 from schema.execution.documents import Asked, OperationContext, read_operation
-from schema.root import schema
+from schema.execution.stock import Schema
 from server.database import Database
 from server.graphql import bounded
 from tests.alike import alike
@@ -86,24 +88,39 @@ class Comparison:
         return Difference(smallest, *both)
 
     async def told(self, written: Written, principal: Principal, *, compiled: bool) -> Told:
-        asked = Asked(query=written.query, variables=written.variables, operation_name=written.operation_name)
-        try:
-            operation = read_operation(asked, principal, MOST_TOKENS)
-        except RequestRefused as refusal:
-            return Told(refusal.message.encode(), f"refused: {refusal.code.name}")
-        except GraphQLSyntaxError as error:
-            return Told(orjson.dumps(answer_to_bad_syntax(error, principal, "r").content()), "refused: no GraphQL")
-        context = OperationContext(
-            principal=principal,
-            now=NOW,
-            reading=bounded(self.database.reading, CONNECTIONS),
-            run=self.database.run,
-            request_id="r",
-            code_keys=CODE_KEYS,
-            operation=operation,
-            compiled=compiled,
-        )
-        return Told(orjson.dumps((await answer_to(schema, context)).content()), context.ran)
+        return await told(self.database.reading, self.database.run, written, principal, compiled=compiled)
+
+
+async def told(
+    reading: Reading,
+    run: Writing,
+    written: Written,
+    principal: Principal,
+    *,
+    compiled: bool,
+    schema: Schema = root.schema,
+    prepare: Callable[[OperationContext], None] = lambda _: None,
+) -> Told:
+    """As the server answers it; `prepare` may change the context."""
+    asked = Asked(query=written.query, variables=written.variables, operation_name=written.operation_name)
+    try:
+        operation = read_operation(asked, principal, MOST_TOKENS)
+    except RequestRefused as refusal:
+        return Told(refusal.message.encode(), f"refused: {refusal.code.name}")
+    except GraphQLSyntaxError as error:
+        return Told(orjson.dumps(answer_to_bad_syntax(error, principal, "r").content()), "refused: no GraphQL")
+    context = OperationContext(
+        principal=principal,
+        now=NOW,
+        reading=bounded(reading, CONNECTIONS),
+        run=run,
+        request_id="r",
+        code_keys=CODE_KEYS,
+        operation=operation,
+        compiled=compiled,
+    )
+    prepare(context)
+    return Told(orjson.dumps((await answer_to(schema, context)).content()), context.ran)
 
 
 def turned(written: Written, content: bytes) -> Iterator[Written]:
