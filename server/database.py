@@ -45,6 +45,8 @@ READINESS_LOOKS = 2
 KEY_ATTEMPTS = 3
 # PostgreSQL: serialization failure, deadlock.
 WORTH_RETRYING = {"40001", "40P01"}
+# What a large transaction changes stays in 64 MiB of memory; of SQLite's own 2 it would write most pages again and again.
+WRITER_CACHE = "cache_size=-65536"
 # How many SQLite instructions run between two looks at the clock: some milliseconds.
 INSTRUCTIONS_BETWEEN_LOOKS = 100_000
 
@@ -235,7 +237,7 @@ def _sqlite_engine(url: URL, statement_timeout_seconds: float, *, writes: bool, 
     listen(engine.sync_engine)
     # WAL is kept by the file, so only the writer sets it; synchronous=FULL keeps every commit through a power cut.
     kept = f"synchronous={'FULL' if durable else 'OFF'}"
-    own = ("journal_mode=WAL", kept) if writes else ("query_only=ON",)
+    own = ("journal_mode=WAL", kept, WRITER_CACHE) if writes else ("query_only=ON",)
     event.listen(engine.sync_engine, "connect", _pragmas("foreign_keys=ON", *own))
     event.listen(engine.sync_engine, "begin", _begins("BEGIN IMMEDIATE" if writes else "BEGIN"))
     return engine

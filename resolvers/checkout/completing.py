@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from resolvers.checkout.freezing import Completing, begin_once
-from resolvers.database import Writing
+from resolvers.database import First, Writing
 from resolvers.gateways.gateway import Answer, Gateways
 from resolvers.loaders.checkouts import CheckoutRow, checkout_of
 from resolvers.payments.charging import Means, charge
@@ -44,7 +44,7 @@ async def complete_cart(
         act = await begin_act(session, principal, now, program_id)
         return await checkout_of(session, program_id, await begin_once(act, gateways, key, asked))
 
-    checkout = await run(begin)
+    checkout = await run(First(begin))
     gateway = gateways.get(checkout.gateway)
     if not checkout.by_card_minor or gateway is None:
         return Completed(checkout.id)
