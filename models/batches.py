@@ -86,7 +86,8 @@ def as_keys(keys: Iterable[Sequence[int | str | None]]) -> dict[str, object]:
 def asked(parameter: str, *names: str, texts: Sequence[str] = (), dates: Sequence[str] = ()) -> CTE:
     """The keys given as `parameter`, a row each, with the place of each in the list order of their columns.
 
-    All are 64-bit integers but those named in `texts`, and in `dates`, which travel as 2017-09-01.
+    All are 64-bit integers but those named in `texts`, and in `dates`, which travel as 2017-09-01. SQLite is told to
+    take the text apart once, and not again for each row that is compared with a key.
     """
     elements = Elements(bindparam(parameter, type_=Text)).table_valued("value", name=f"{parameter}_elements")
     types = (Text() if name in texts else Date() if name in dates else BigInteger() for name in names)
@@ -94,7 +95,7 @@ def asked(parameter: str, *names: str, texts: Sequence[str] = (), dates: Sequenc
         Item(elements.c.value, place, type_).label(name)
         for place, (name, type_) in enumerate(zip(names, types, strict=True))
     ]
-    return select(*columns).select_from(elements).cte(parameter)
+    return select(*columns).select_from(elements).cte(parameter).prefix_with("MATERIALIZED", dialect="sqlite")
 
 
 def packed_rows_of_each(dialect: str, keys: CTE, key: str, rows: Select[Any]) -> Select[Any]:
