@@ -16,11 +16,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime as dt
+import os
+import platform
 import shutil
+import sqlite3
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +37,7 @@ from models.learners import Profile
 from resolvers.principal import Principal
 from resolvers.tokens import issue_token
 from server.database import Database
+from server.settings import LOCAL_FOLDER
 from tests.benchmarks.measured import Goal, Measured, Setting
 from tests.benchmarks.portal_data import Portal, filled
 from tests.benchmarks.rivals.asking import Client, answers_a_second, seconds_each
@@ -260,13 +264,14 @@ async def measure(setting: Setting) -> list[Measured]:
         await stage(setting.folder, learners), contestants(install()), setting.rounds, setting.folder, learners
     )
     show(outcome)
-    keep(outcome, setting.folder / RESULTS)
+    if not setting.quick:
+        keep(outcome, RESULTS)
     return outcome.measured()
 
 
 # ---------------------------------------------------------------------------------------------- the report
 
-RESULTS = "portal_http.json"
+RESULTS = LOCAL_FOLDER / "portal_http.json"
 
 
 def keep(outcome: Outcome, path: Path) -> None:
@@ -277,7 +282,20 @@ def keep(outcome: Outcome, path: Path) -> None:
         }
         for name, of in outcome.figures.items()
     }
-    path.write_bytes(orjson.dumps({"shown": outcome.shown, "learners": outcome.learners, "figures": kept}))
+    told = {"shown": outcome.shown, "learners": outcome.learners, "figures": kept}
+    told |= {"date": dt.datetime.now(dt.UTC).date(), "machine": machine()}
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+
+
+def machine() -> str:
+    """What figures without it say nothing of."""
+    processor = platform.processor() or platform.machine()
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        processor = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), processor)
+    versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    return f"{processor}, {os.cpu_count()} cores, {versions}"
 
 
 def show(outcome: Outcome) -> None:

@@ -118,7 +118,7 @@ class Loaders:
             .exists(),
         )
         async with self.sessions() as session:
-            counted = dict(await session.execute(exact))
+            counted = dict((await session.execute(exact)).tuples().all())
             windows = list(await session.scalars(uncertain))
         perhaps, surely = defaultdict[int, set[int]](set), defaultdict[int, set[int]](set)
         for window in windows:
