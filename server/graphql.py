@@ -25,7 +25,8 @@ from schema.execution.answers import Answer, answer_to, answer_to_bad_syntax
 from schema.execution.counting import actual_cost
 from schema.execution.documents import JSON, Asked, OperationContext
 from schema.execution.throttle import Throttled
-from schema.execution.trusted import TrustedDocuments, is_hash_of
+from schema.execution.trusted import TrustedDocuments
+from server.asked import in_address, read_asked, read_json
 from server.auth import Authentication
 from server.body import BodyTooLarge, BodyTooSlow, read_body
 from server.documents import limits_of, throttle_of
@@ -37,7 +38,6 @@ from server.media_types import (
     is_said_to_be_readable,
     media_type_for,
 )
-from server.query_string import UnreadableAddress, parameters_of
 from server.settings import Settings
 
 log = structlog.get_logger()
@@ -45,7 +45,6 @@ log = structlog.get_logger()
 PREFLIGHT = "x-countersign-preflight"
 # Whoever sends this pays what came rather than what might have come, and waits until it is counted.
 COST, ACTUAL = "x-countersign-cost", "actual"
-PERSISTED_VERSION = 1
 HOW_TO_SIGN_IN = (
     "Nobody is signed in, or the token does not work. Send the header `Authorization: Bearer cs_…`; whoever runs this "
     'server makes a token with `python3 -m server token issue --role staff --name "Your name"`. In a browser, open '
@@ -128,7 +127,7 @@ class GraphQLEndpoint:
         if caller.by_cookie and not _is_preflighted(request):
             raise RequestRefused(RequestErrorCode.PREFLIGHT_REQUIRED)
         posted = request.method == "POST"
-        asked = _asked(await self._posted(request) if posted else _in_address(request), self._trusted)
+        asked = read_asked(await self._posted(request) if posted else in_address(request), self._trusted)
         counted = request.headers.get(COST) == ACTUAL
         explain = is_to_explain(request, caller.principal)
         return await self._answer(
@@ -196,7 +195,7 @@ class GraphQLEndpoint:
             raise RequestRefused(RequestErrorCode.BODY_TOO_LARGE, message) from problem
         except BodyTooSlow as problem:
             raise RequestRefused(RequestErrorCode.BODY_TOO_SLOW) from problem
-        return _json(body, "The body")
+        return read_json(body, "The body")
 
 
 def bounded(reading: Reading, most: int) -> Reading:
@@ -211,83 +210,11 @@ def bounded(reading: Reading, most: int) -> Reading:
     return one
 
 
-# ------------------------------------------------------------------------------------------------ reading
-
-
 def _is_preflighted(request: Request) -> bool:
     """Whether no other site can have made a browser send this: it would first have to ask, and is not allowed."""
     if request.method != "POST":
         return False
     return PREFLIGHT in request.headers or is_said_to_be_json(request.headers)
-
-
-def _in_address(request: Request) -> JSON:
-    """The parameters of a GET, where variables and extensions are JSON texts."""
-    try:
-        told = parameters_of(request.scope["query_string"])
-    except UnreadableAddress:
-        raise _malformed("The address must be text in UTF-8, percent-encoded, with few parameters.") from None
-    parameters: dict[str, JSON] = {**told}
-    for name in ("variables", "extensions"):
-        if text := told.get(name):
-            parameters[name] = _json(text.encode(), name)
-    return parameters
-
-
-def _json(text: bytes, what: str) -> JSON:
-    try:
-        value: JSON = orjson.loads(text)
-    except orjson.JSONDecodeError as problem:
-        raise RequestRefused(RequestErrorCode.MALFORMED_REQUEST, f"{what} cannot be read as JSON: {problem}") from None
-    return value
-
-
-def _asked(sent: JSON, trusted: TrustedDocuments) -> Asked:
-    if isinstance(sent, list):
-        raise _malformed("Send one operation a request: arrays of them are not taken.")
-    if not isinstance(sent, dict):
-        raise _malformed('The body must be a JSON object, as {"query": "{ viewer { name } }"}.')
-    name = sent.get("operationName")
-    if not isinstance(name, str | None):
-        raise _malformed("`operationName` must be a text, or left out.")
-    query = _query(sent, _document_id(sent), trusted)
-    return Asked(query=query, variables=_object(sent, "variables"), operation_name=name or None)
-
-
-def _query(sent: Mapping[str, JSON], document_id: str | None, trusted: TrustedDocuments) -> str:
-    query = sent.get("query")
-    if query is None and document_id is not None:
-        return trusted.named(document_id)
-    if not isinstance(query, str):
-        raise _malformed("`query` must be a text with a GraphQL document.")
-    if document_id is not None and not is_hash_of(query, document_id):
-        raise _malformed("The hash is not the SHA-256 of the document beside it.")
-    return query
-
-
-def _document_id(sent: Mapping[str, JSON]) -> str | None:
-    """The hash of a document, in either of the forms in which clients send it."""
-    persisted = _object(_object(sent, "extensions"), "persistedQuery")
-    if persisted and persisted.get("version") != PERSISTED_VERSION:
-        raise _malformed(f"`persistedQuery` must have version {PERSISTED_VERSION}.")
-    found = persisted.get("sha256Hash", sent.get("documentId"))
-    if not isinstance(found, str | None):
-        raise _malformed("The id of a document must be a text: the SHA-256 of the document.")
-    return found
-
-
-def _object(sent: Mapping[str, JSON], name: str) -> dict[str, JSON]:
-    value = sent.get(name)
-    if not isinstance(value, dict | None):
-        raise _malformed(f"`{name}` must be a JSON object, or left out.")
-    return value or {}
-
-
-def _malformed(message: str) -> RequestRefused:
-    return RequestRefused(RequestErrorCode.MALFORMED_REQUEST, message)
-
-
-# ---------------------------------------------------------------------------------------------- answering
 
 
 def _refused(refusal: RequestRefused, media_type: str, request_id: str) -> Response:

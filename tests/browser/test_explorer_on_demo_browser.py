@@ -44,3 +44,17 @@ async def test_a_link_opens_the_391_of_the_dispute(explorer: Page) -> None:
     await expect(explorer.get_by_role("button", name="Show Documentation Explorer")).to_be_visible()
     await explorer.get_by_role("button", name="Execute query").click()
     await expect(explorer.locator(".result-window")).to_contain_text('"exact": 391')
+
+
+async def test_staff_see_what_an_operation_ran_on_the_database(explorer: Page) -> None:
+    run = explorer.locator("[data-operation=ActiveAtTheCutoff]").get_by_role("button", name="Run")
+    await run.click()
+    await expect(explorer.locator(".result-window")).to_contain_text('"exact": 403')
+    await expect(explorer.locator(".result-window")).not_to_contain_text('"explain"')
+    await explorer.get_by_role("checkbox", name="Explain").check()
+    await run.click()
+    explained = explorer.get_by_role("region", name="Explain")
+    await expect(explained).to_contain_text("statements")
+    await expect(explained.get_by_role("row").nth(1)).to_contain_text("FROM organization")
+    await explorer.get_by_role("checkbox", name="Explain").uncheck()
+    await expect(explained).not_to_be_visible()

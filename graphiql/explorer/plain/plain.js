@@ -1,6 +1,7 @@
 // The stand-in for the explorer: no packages and no build, so it works wherever the server does.
-const [select, description, query, variables, run, result] =
-  ["operation", "description", "query", "variables", "run", "result"].map((id) => document.getElementById(id));
+const [select, description, query, variables, explain, run, result, statements] =
+  ["operation", "description", "query", "variables", "explain", "run", "result", "statements"].map((id) =>
+    document.getElementById(id));
 
 const show = (text) => { result.textContent = text; };
 
@@ -42,17 +43,38 @@ async function ask() {
   }
 }
 
+// What ran on the database, where the server tells: it does so to staff.
+function showStatements(explained) {
+  statements.hidden = !explained;
+  statements.replaceChildren();
+  if (!explained) return;
+  addRow(["Statement", "Keys", "Rows", "ms"]);
+  for (const { sql, keys, rows, milliseconds } of explained.statements) addRow([sql, keys, rows, milliseconds]);
+}
+
+function addRow(cells) {
+  const row = statements.insertRow();
+  for (const cell of cells) row.insertCell().textContent = cell ?? "";
+}
+
 async function answerTo(request) {
   const response = await fetch("/graphql", {
     method: "POST",
     credentials: "same-origin",
-    headers: { "Content-Type": "application/json", Accept: "application/graphql-response+json, application/json" },
+    headers: {
+      "Content-Type": "application/json",
+      Accept: "application/graphql-response+json, application/json",
+      ...(explain.checked && { "x-countersign-explain": "1" }),
+    },
     body: JSON.stringify(request),
   });
   if (response.status === 401) return signIn();
   const text = await response.text();
   const isJSON = /json/.test(response.headers.get("content-type") ?? "");
-  return isJSON ? JSON.stringify(JSON.parse(text), null, 2) : `The server answered ${response.status}, not in JSON.`;
+  if (!isJSON) return `The server answered ${response.status}, not in JSON.`;
+  const answer = JSON.parse(text);
+  showStatements(answer.extensions?.explain);
+  return JSON.stringify(answer, null, 2);
 }
 
 function signIn() {

@@ -3,7 +3,8 @@ import { explorerPlugin } from "@graphiql/plugin-explorer";
 import { HISTORY_PLUGIN, HistoryStore } from "@graphiql/plugin-history";
 import { GraphiQLProvider } from "@graphiql/react";
 import { GraphiQL, GraphiQLInterface } from "graphiql";
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { Explain, ExplainSwitch } from "./Explain.jsx";
 import { OPERATIONS_PLUGIN } from "./OperationsPanel.jsx";
 import { Operations, asText } from "./operations.js";
 import { connect, loadViewer } from "./server.js";
@@ -12,12 +13,13 @@ const QUERY_BUILDER = { ...explorerPlugin({ showAttribution: false }), title: "Q
 // Made once: GraphiQL closes the open panel whenever this list is a new one.
 const PLUGINS = [OPERATIONS_PLUGIN, QUERY_BUILDER, DOC_EXPLORER_PLUGIN, HISTORY_PLUGIN];
 
-function Header({ viewer }) {
+function Header({ viewer, children }) {
   return (
     <header className="cs-header">
       <strong>Countersign</strong>
       <span>Explorer</span>
       <nav aria-label="Countersign">
+        {children}
         {viewer && <span className="cs-viewer">{[viewer.name, viewer.role?.toLowerCase()].filter(Boolean).join(" · ")}</span>}
         <a href="/admin">Pages</a>
       </nav>
@@ -56,14 +58,26 @@ function Workbench({ fetcher, opening }) {
 export function App({ operations, opening }) {
   const [signInNeeded, setSignInNeeded] = useState(false);
   const [viewer, setViewer] = useState(null);
-  const fetcher = useMemo(() => connect(setSignInNeeded), []);
+  const [explain, setExplain] = useState(null);
+  // Read when an operation is sent, by a fetcher that is made once: GraphiQL starts anew with another.
+  const explains = useRef(false);
+  const [explaining, setExplaining] = useState(false);
+  const fetcher = useMemo(() => connect(setSignInNeeded, () => explains.current, setExplain), []);
   useEffect(() => void loadViewer(fetcher).then(setViewer), [fetcher]);
+  function changeExplaining(on) {
+    explains.current = on;
+    setExplaining(on);
+    setExplain(null);
+  }
   return (
     <Operations value={operations}>
-      <Header viewer={viewer} />
+      <Header viewer={viewer}>
+        {viewer?.role === "STAFF" && <ExplainSwitch on={explaining} onChange={changeExplaining} />}
+      </Header>
       {signInNeeded && <SignInBanner />}
       {opening.notice && <p className="cs-banner" role="status">{opening.notice}</p>}
       <main className="cs-workbench"><Workbench fetcher={fetcher} opening={opening} /></main>
+      {explain && <Explain explain={explain} />}
     </Operations>
   );
 }

@@ -2,15 +2,20 @@ import { createGraphiQLFetcher } from "@graphiql/toolkit";
 
 const JSON_TYPE = /^application\/(graphql-response\+)?json\b/i;
 
-/** A fetcher for /graphql that says, after every answer, whether the server wants us to sign in. */
-export function connect(onSignInNeeded) {
+/** A fetcher for /graphql that says, after every answer, whether the server wants us to sign in; and, where it is to be
+ * explained, how it was answered. */
+export function connect(onSignInNeeded, isExplained, onExplained) {
   return createGraphiQLFetcher({
     url: "/graphql",
     enableIncrementalDelivery: false, // the server answers in one part
     async fetch(url, request) {
-      const response = await fetch(url, { ...request, credentials: "same-origin" });
+      const explain = isExplained() && !request.body.includes("IntrospectionQuery");
+      const headers = explain ? { ...request.headers, "x-countersign-explain": "1" } : request.headers;
+      const response = await fetch(url, { ...request, headers, credentials: "same-origin" });
       onSignInNeeded(response.status === 401);
-      return asGraphQL(response);
+      const answer = asGraphQL(response);
+      if (explain) onExplained((await answer.clone().json()).extensions?.explain ?? null);
+      return answer;
     },
   });
 }
