@@ -218,7 +218,9 @@ class BillingCalendar:
 
     def day_of(self, instant: dt.datetime) -> dt.date:
         """The local day an instant falls on."""
-        day = instant.astimezone(ZoneInfo(self.period_of(instant.date()).zone)).date()
+        if len(self.periods) == 1:
+            return day_in(self.periods[0].zone, instant)
+        day = day_in(self.period_of(instant.date()).zone, instant)
         while self.start_of(day) > instant:
             day -= DAY
         while self.start_of(day + DAY) <= instant:
@@ -228,6 +230,12 @@ class BillingCalendar:
     def last_day_before(self, instant: dt.datetime) -> dt.date:
         """The last local day touched by something that ends at `instant`; for a midnight the day before."""
         return self.day_of(instant - MICROSECOND)
+
+
+@lru_cache(maxsize=16_384)
+def day_in(zone: str, instant: dt.datetime) -> dt.date:
+    """What a calendar on the wall says in a zone. Instants of a list are much the same ones, again and again."""
+    return instant.astimezone(ZoneInfo(zone)).date()
 
 
 def days(first: dt.date, last: dt.date) -> Iterator[dt.date]:

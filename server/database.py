@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import alembic.command
 from alembic.config import Config
@@ -239,7 +239,7 @@ def _sqlite_engine(url: URL, statement_timeout_seconds: float, *, writes: bool, 
     kept = f"synchronous={'FULL' if durable else 'OFF'}"
     own = ("journal_mode=WAL", kept, WRITER_CACHE) if writes else ("query_only=ON",)
     event.listen(engine.sync_engine, "connect", _pragmas("foreign_keys=ON", *own))
-    event.listen(engine.sync_engine, "begin", _begins("BEGIN IMMEDIATE" if writes else "BEGIN"))
+    event.listen(engine.sync_engine, "begin", _begin_to_write if writes else _begin_to_read)
     return engine
 
 
@@ -281,10 +281,13 @@ def _pragmas(*statements: str) -> Callable[[DBAPIConnection, ConnectionPoolEntry
     return apply
 
 
-def _begins(statement: str) -> Callable[[Connection], None]:
-    """The driver begins nothing itself (isolation_level=None): its own late BEGIN is what loses updates."""
+# The driver begins nothing itself (isolation_level=None): its own late BEGIN is what loses updates.
 
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(statement)
 
-    return begin
+def _begin_to_write(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_to_read(connection: Connection) -> None:
+    own: Any = connection.connection.dbapi_connection
+    own.begin_later()

@@ -66,20 +66,16 @@ class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
 
     def _do(self, act: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> None:
         try:
-            self._executed = await_(self._trip(act))
+            connection: Any = self._adapt_connection
+            self._executed = await_(connection.trip(act))
         except Exception as problem:  # the adapter raises it as SQLAlchemy's own
             self._adapt_connection._handle_exception(problem)
         self._rows = deque(self._executed.rows)
 
-    async def _trip(self, act: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> Executed:
-        driver: Any = self._connection
-        async with self._adapt_connection._execute_mutex:
-            executed: Executed = await driver._execute(_execute, driver, act)
-            return executed
 
-
-def _execute(driver: Any, act: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> Executed:
-    """In the connection's own thread."""
+def _execute(driver: Any, act: Callable[[sqlite3.Connection], sqlite3.Cursor], begins: bool) -> Executed:
+    if begins:
+        driver._conn.execute("BEGIN")
     cursor = act(driver._conn)
     try:
         rows = cursor.fetchall() if cursor.description else []
@@ -91,21 +87,37 @@ def _execute(driver: Any, act: Callable[[sqlite3.Connection], sqlite3.Cursor]) -
 class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     """Runs a short statement where it is asked for, without any trip: SQLite lets connections change threads."""
 
-    __slots__ = ()
+    __slots__ = ("_is_to_begin",)
     _cursor_cls = OneTripCursor  # type: ignore[assignment]  # declared for the one class alone
+
+    def __init__(self, dbapi: AsyncAdapt_aiosqlite_dbapi, connection: Any) -> None:
+        super().__init__(dbapi, connection)
+        self._is_to_begin = False
+
+    def begin_later(self) -> None:
+        """Reading begins on the trip of its first statement: until then there is nothing to have a snapshot of."""
+        self._is_to_begin = True
 
     def rollback(self) -> None:
         """The pool asks for it whenever a connection comes back: there is most often nothing to undo."""
+        self._is_to_begin = False
         if self._own.in_transaction:
             super().rollback()
 
-    async def fetch(self, statement: str, values: Sequence[Any], *, is_short: bool) -> Sequence[Sequence[Any]]:
+    async def trip(self, act: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> Executed:
+        """In the connection's own thread; nobody else is on the way meanwhile."""
+        driver: Any = self._connection
+        begins, self._is_to_begin = self._is_to_begin, False
         async with self._execute_mutex:
-            if is_short:
+            executed: Executed = await driver._execute(_execute, driver, act, begins)
+            return executed
+
+    async def fetch(self, statement: str, values: Sequence[Any], *, is_short: bool) -> Sequence[Sequence[Any]]:
+        if is_short:
+            async with self._execute_mutex:
                 return self._own.execute(statement, values).fetchall()
-            driver: Any = self._connection
-            executed: Executed = await driver._execute(_execute, driver, lambda own: own.execute(statement, values))
-            return executed.rows
+        executed = await self.trip(lambda own: own.execute(statement, values))
+        return executed.rows
 
     async def fetch_many(self, statement: str, values: Sequence[Sequence[Any]]) -> None:
         async with self._execute_mutex:

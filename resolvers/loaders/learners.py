@@ -42,7 +42,7 @@ from sqlalchemy.sql.expression import CTE
 
 from models.activity import Predicate
 from models.base import Instant
-from models.batches import as_parameter, asked, packed_rows_of_each, position_in, unpacked
+from models.batches import as_keys, as_parameter, asked, packed_rows_of_each, position_in, unpacked
 from models.history import Belief
 from models.interval import from_microseconds
 from models.keys import Keys
@@ -364,27 +364,18 @@ class LearnerKey(NamedTuple):
 
 async def learners_by_id(connection: AsyncConnection, keys: Sequence[LearnerKey]) -> list[LearnerRow]:
     """Those of the learners that exist; `place` says of which key."""
+    return [LearnerRow._make(row) for row in await _learners_by_id.rows(connection, as_keys(keys))]
+
+
+@prepared
+def _learners_by_id() -> Select[Any]:
     named = asked("keys", "place", *LearnerKey._fields)
-    rows = await connection.execute(
-        select(
-            named.c.place,
-            *(PROFILE.c[name] for name in LearnerRow._fields[1:7]),
-            PROFILE.c.name_key.label("position"),
-            true().label("certain"),
-            LEARNER.c.person_id,
-        )
-        .select_from(named)
-        .join(
-            PROFILE,
-            and_(PROFILE.c.organization_id == named.c.organization_id, PROFILE.c.learner_id == named.c.learner_id),
-        )
-        .join(
-            LEARNER,
-            and_(LEARNER.c.organization_id == named.c.organization_id, LEARNER.c.id == named.c.learner_id),
-        ),
-        {"keys": as_parameter((place, *key) for place, key in enumerate(keys))},
-    )
-    return [LearnerRow._make(row) for row in rows]
+    own = and_(PROFILE.c.organization_id == named.c.organization_id, PROFILE.c.learner_id == named.c.learner_id)
+    same = and_(LEARNER.c.organization_id == named.c.organization_id, LEARNER.c.id == named.c.learner_id)
+    personal = (PROFILE.c[name] for name in LearnerRow._fields[1:7])
+    position, certain = PROFILE.c.name_key.label("position"), true().label("certain")
+    columns = (named.c.place, *personal, position, certain, LEARNER.c.person_id)
+    return select(*columns).select_from(named).join(PROFILE, own).join(LEARNER, same)
 
 
 async def learners_of_person(connection: AsyncConnection, person_id: int) -> list[LearnerKey]:

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, bindparam, func, select, true, tuple_, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.batches import as_parameter, asked, first_rows_of_each, position_in
+from models.batches import as_keys, as_parameter, asked, packed_rows_of_each, position_in, unpacked
 from models.interval import BillingCalendar, ZonePeriod
 from models.organizations import BillingZone, Organization, OrganizationClock, Scope, ScopeKind
+from resolvers.prepared import Prepared, prepared
 
 ORGANIZATION = Organization.__table__
 CLOCK = OrganizationClock.__table__
@@ -43,9 +44,9 @@ class OrganizationsPage:
 
 async def organizations_by_id(connection: AsyncConnection, organization_ids: Sequence[int]) -> list[OrganizationRow]:
     """Those of the organizations that exist, in any order; `place` says of which key."""
-    rows = await connection.execute(_named_organizations(), {"keys": as_parameter((i,) for i in organization_ids)})
+    rows = await _named_organizations.rows(connection, {"keys": as_parameter((i,) for i in organization_ids)})
     places = {organization_id: place for place, organization_id in enumerate(organization_ids)}
-    return [row._replace(place=places[row.organization_id]) for row in _with_calendars(rows.all())]
+    return [row._replace(place=places[row.organization_id]) for row in _with_calendars(rows)]
 
 
 async def organization_by_slug(connection: AsyncConnection, slug: str) -> OrganizationRow | None:
@@ -82,7 +83,7 @@ def _chosen(search: str | None, only: int | None) -> ColumnElement[bool]:
     return chosen
 
 
-@lru_cache
+@prepared
 def _named_organizations() -> Select[Any]:
     named = asked("keys", "organization_id")
     return _organizations().where(ORGANIZATION.c.id.in_(select(named.c.organization_id)))
@@ -142,11 +143,14 @@ class ScopesPage:
 
 async def scopes_by_id(connection: AsyncConnection, keys: Sequence[ScopeKey]) -> list[ScopeRow]:
     """Those of the teams and libraries that exist; `place` says of which key."""
+    return [ScopeRow._make(row) for row in await _scopes_by_id.rows(connection, as_keys(keys))]
+
+
+@prepared
+def _scopes_by_id() -> Select[Any]:
     named = asked("keys", "place", *ScopeKey._fields)
     same = and_(SCOPE.c.organization_id == named.c.organization_id, SCOPE.c.id == named.c.scope_id)
-    statement = select(named.c.place, *_scope_columns()).select_from(named).join(SCOPE, same)
-    rows = await connection.execute(statement, {"keys": as_parameter((n, *key) for n, key in enumerate(keys))})
-    return [ScopeRow._make(row) for row in rows]
+    return select(named.c.place, *_scope_columns()).select_from(named).join(SCOPE, same)
 
 
 async def scopes_of(connection: AsyncConnection, organization_ids: Sequence[int], page: ScopesPage) -> list[ScopeRow]:
@@ -155,7 +159,8 @@ async def scopes_of(connection: AsyncConnection, organization_ids: Sequence[int]
     name_key, scope_id = page.beyond or ("", 0)
     parameters = _scope_parameters(organization_ids, page.search)
     parameters |= {"most": page.limit, "name_key": name_key, "scope_id": scope_id}
-    return [ScopeRow._make(row) for row in await connection.execute(statement, parameters)]
+    found = await statement.rows(connection, parameters)
+    return [ScopeRow._make(row) for row in unpacked(connection.dialect.name, found)]
 
 
 async def scope_totals(
@@ -188,7 +193,7 @@ def _of_kind(keys: Any, kind: ScopeKind, searched: bool) -> ColumnElement[bool]:
 
 
 @lru_cache
-def _scopes(dialect: str, kind: ScopeKind, searched: bool, descending: bool, resumed: bool) -> Select[Any]:
+def _scopes(dialect: str, kind: ScopeKind, searched: bool, descending: bool, resumed: bool) -> Prepared:
     keys = asked("keys", "place", "organization_id")
     page = select(*_scope_columns()).where(_of_kind(keys, kind, searched))
     by = (SCOPE.c.name_key, SCOPE.c.id)
@@ -197,4 +202,4 @@ def _scopes(dialect: str, kind: ScopeKind, searched: bool, descending: bool, res
         page = page.where(tuple_(*by) < beyond if descending else tuple_(*by) > beyond)
     page = page.order_by(*(column.desc() if descending else column.asc() for column in by))
     page = page.limit(bindparam("most", type_=BigInteger)).correlate(keys)
-    return first_rows_of_each(dialect, keys, "place", page)
+    return prepared(lambda: packed_rows_of_each(dialect, keys, "place", page))

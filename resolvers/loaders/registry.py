@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from resolvers.database import Reading
+
+# How many turns of the event loop lie between the end of one read and whatever asks for the next, at most.
+MOMENT = 4
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -30,20 +34,61 @@ class Batch(Generic[K]):
     keys: dict[K, None] = field(default_factory=dict)
     # Whoever waits for many keys looks them up, and is told none.
     waiting: list[tuple[asyncio.Future[Any], K | None]] = field(default_factory=list)
-    reading: asyncio.Task[None] | None = None
 
     def still_waiting(self) -> list[tuple[asyncio.Future[Any], K | None]]:
         return [(future, key) for future, key in self.waiting if not future.cancelled()]
 
 
+class Turns:
+    """When the batches of a request begin: together, once nothing that the request reads is on its way.
+
+    So what fields side by side ask for is read at once however long each of them took to get there, and how many
+    statements an operation takes is no matter of chance.
+    """
+
+    def __init__(self) -> None:
+        self._on_their_way = 0
+        self._waiting: list[Callable[[], Awaitable[None]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, bring: Callable[[], Awaitable[None]]) -> None:
+        self._waiting.append(bring)
+        if len(self._waiting) == 1 and not self._on_their_way:
+            self._begin_soon()
+
+    def _begin_soon(self, turns: int = MOMENT) -> None:
+        """Whoever is about to run gets in: each step towards the next read is a turn of the event loop."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._begin_soon, turns - 1)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for bring in waiting:
+            self._on_their_way += 1
+            task = asyncio.create_task(self._run(bring))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, bring: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await bring()
+        finally:
+            self._on_their_way -= 1
+            if self._waiting and not self._on_their_way:
+                self._begin_soon()
+
+
 class Loader(Generic[K, V]):
-    """Reads what is asked for in one turn of the event loop as one batch, and remembers what it found.
+    """Reads what is asked for until its turn as one batch, and remembers what it found.
 
     Strawberry's own loader makes a future for each key. Who asks for many at once waits here for one.
     """
 
-    def __init__(self, read: Callable[[list[K]], Awaitable[Sequence[V]]]) -> None:
+    def __init__(self, read: Callable[[list[K]], Awaitable[Sequence[V]]], turns: Turns) -> None:
         self._read = read
+        self._turns = turns
         self._found: dict[K, V] = {}
         self._on_its_way: dict[K, Batch[K]] = {}
         self._next: Batch[K] | None = None
@@ -78,12 +123,8 @@ class Loader(Generic[K, V]):
     def _gathering(self) -> Batch[K]:
         if self._next is None:
             self._next = Batch()
-            # Whoever is about to run in this turn still gets in.
-            asyncio.get_running_loop().call_soon(self._begin, self._next)
+            self._turns.take(partial(self._bring, self._next))
         return self._next
-
-    def _begin(self, batch: Batch[K]) -> None:
-        batch.reading = asyncio.create_task(self._bring(batch))
 
     async def _bring(self, batch: Batch[K]) -> None:
         self._next = None
@@ -100,7 +141,6 @@ class Loader(Generic[K, V]):
         finally:
             for key in keys:
                 del self._on_its_way[key]
-            batch.reading = None
 
 
 class Loaders:
@@ -108,6 +148,7 @@ class Loaders:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
+        self._turns = Turns()
         self._made: dict[Hashable, Loader[Any, Any]] = {}
 
     def rows(self, batch: Callable[..., Awaitable[list[R]]], *arguments: Hashable) -> Loader[Any, list[R]]:
@@ -134,7 +175,7 @@ class Loaders:
     ) -> Loader[Any, V]:
         key = (batch, arguments)
         if key not in self._made:
-            self._made[key] = Loader(load)
+            self._made[key] = Loader(load, self._turns)
         return self._made[key]
 
 

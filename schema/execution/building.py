@@ -37,9 +37,11 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Brought before, in the order of the things."""
+    """Brought before, in the order of the things; written in the loop if it is a leaf."""
 
     key: str
+    leaf: LeafType | None
+    nullable: bool
 
 
 Part: TypeAlias = Computed | Constant | Column
@@ -53,9 +55,13 @@ def build_of(parts: Sequence[Part]) -> Build:
     for name, part in zip(names, parts, strict=True):
         if isinstance(part, Constant):
             known[name] = part.value
-        elif isinstance(part, Computed):
-            known |= {f"write_{name}": written(part.leaf), f"get_{name}": part.function}
-            loop += [f"{name} = {_source(part, name)}", leaf_source(part.leaf, name, nullable=part.nullable)]
+            continue
+        if isinstance(part, Computed):
+            known[f"get_{name}"] = part.function
+            loop.append(f"{name} = {_source(part, name)}")
+        if part.leaf is not None:
+            known[f"write_{name}"] = written(part.leaf)
+            loop.append(leaf_source(part.leaf, name, nullable=part.nullable))
     columns = [name for name, part in zip(names, parts, strict=True) if isinstance(part, Column)]
     pairs = ", ".join(f"{part.key!r}: {name}" for name, part in zip(names, parts, strict=True))
     each = ", ".join(["thing", *columns])

@@ -87,21 +87,21 @@ Shape: TypeAlias = LeafShape | ListShape | ThingShape
 class FieldPlan:
     """A field that is brought for all things of a list at once."""
 
-    name: str
     function: Callable[..., Any] | None
     attribute: str
     batch: Batch | None
     is_async: bool
     takes_info: bool
     arguments: Callable[[VariableValues], Mapping[str, object]]
-    shape: Shape
+    # None for a leaf, which is written where its thing is built.
+    shape: Shape | None
 
     @property
     def waits(self) -> bool:
         return self.is_async or _waits(self.shape)
 
 
-def _waits(shape: Shape) -> bool:
+def _waits(shape: Shape | None) -> bool:
     while isinstance(shape, ListShape):
         shape = shape.item
     return isinstance(shape, ThingShape) and shape.waits
@@ -209,9 +209,9 @@ class Planner:
         if leaf and not is_async and not core.args:
             return Computed(key, leaf, nullable, attribute, function, takes_info), None
         arguments = self._arguments(core, definition, details)
-        shape, batch = self._shape(core.type, details), batch_of(definition)
-        column = FieldPlan(name, function, attribute, batch, is_async, takes_info, arguments, shape)
-        return Column(key), column
+        shape = None if leaf else self._shape(core.type, details)
+        column = FieldPlan(function, attribute, batch_of(definition), is_async, takes_info, arguments, shape)
+        return Column(key, leaf, nullable), column
 
     def _arguments(
         self, core: GraphQLField, definition: StrawberryField, details: FieldDetailsList

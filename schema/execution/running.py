@@ -41,14 +41,15 @@ class Running:
         columns = await self._columns(plan.columns, things)
         return plan.build(things, self.info, *columns)
 
-    async def _columns(self, fields: Sequence[FieldPlan], things: Sequence[object]) -> list[list[Any]]:
+    async def _columns(self, fields: Sequence[FieldPlan], things: Sequence[object]) -> list[Sequence[Any]]:
         """At once where several have something to wait for, so that what they read is read in the same batches."""
         if sum(field.waits for field in fields) < 2:
             return [await self._column(field, things) for field in fields]
         return await _together([self._column(field, things) for field in fields])
 
-    async def _column(self, field: FieldPlan, things: Sequence[object]) -> list[Any]:
-        return await self._completed(field.shape, await self._values(field, things))
+    async def _column(self, field: FieldPlan, things: Sequence[object]) -> Sequence[Any]:
+        values = await self._values(field, things)
+        return values if field.shape is None else await self._completed(field.shape, values)
 
     async def _values(self, field: FieldPlan, things: Sequence[object]) -> Sequence[Any]:
         function = field.function
