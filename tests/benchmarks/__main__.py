@@ -21,8 +21,8 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import portal_http
-from tests.benchmarks.goals import checkouts, counts, memory, month, pages, roster
+from tests.benchmarks import portal_http, promotion_checkouts
+from tests.benchmarks.goals import counts, memory, month, pages, roster
 from tests.benchmarks.measured import KINDS, Measured, Setting
 from tests.benchmarks.roster_import import server_at
 
@@ -32,7 +32,7 @@ MEASURES: dict[str, Callable[[Setting], Awaitable[list[Measured]]]] = {
     "counts": counts.measure,
     "pages": pages.measure,
     "month": month.measure,
-    "checkouts": checkouts.measure,
+    "checkouts": promotion_checkouts.measure,
     "roster": roster.measure,
     "memory": memory.measure,
 }
