@@ -171,6 +171,7 @@ class GraphQLEndpoint:
             code_keys=self._code_keys,
             gateways=self._gateways,
             operation=admitted.operation,
+            compiled=self._settings.compiled,
         )
 
     async def _in_time(self, context: OperationContext) -> Answer:

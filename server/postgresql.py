@@ -11,6 +11,9 @@ from typing import Any
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection, AsyncAdapt_asyncpg_dbapi
 
+# Of SQLAlchemy's connection and not of asyncpg's; behind PgBouncer they are set.
+OWN_OPTIONS = ("prepared_statement_cache_size", "prepared_statement_name_func")
+
 
 class StraightConnection(AsyncAdapt_asyncpg_connection):
     __slots__ = ()
@@ -51,5 +54,6 @@ class StraightDriver(AsyncAdapt_asyncpg_dbapi):
         super().__init__(asyncpg)  # type: ignore[no-untyped-call]
 
     def connect(self, *arguments: Any, **options: Any) -> StraightConnection:
+        own = {name: options[name] for name in OWN_OPTIONS if name in options}
         connection = super().connect(*arguments, **options)  # type: ignore[no-untyped-call]
-        return StraightConnection(self, connection._connection)  # type: ignore[no-untyped-call]
+        return StraightConnection(self, connection._connection, **own)  # type: ignore[no-untyped-call]

@@ -167,6 +167,10 @@ class Settings(BaseSettings):
     connections_per_request: int = Field(
         default=4, ge=1, le=32, description="How many database connections one request may read with at once, 1 to 32."
     )
+    compiled: bool = Field(
+        default=True,
+        description="Answer queries by compiled plans; false leaves all to graphql-core: the same, slower.",
+    )
     worker: bool = Field(
         default=True,
         description="Do what is due (the month, the nightly check) inside the server; false leaves it to `work`.",

@@ -12,6 +12,7 @@ import orjson
 from graphql import GraphQLSyntaxError
 
 from resolvers.database import Reading, Writing
+from resolvers.loaders.registry import Loaders
 from resolvers.principal import Principal
 from schema import root
 from schema.errors import RequestRefused
@@ -31,7 +32,8 @@ CONNECTIONS = 4
 COMPILED = "compiled"
 
 
-# Which of several causes of a null is told is chance.
+# Which of several causes of a null is told is chance, and another one may be first where some rows are remembered, as
+# after a plan was given up.
 ANSWERS_OF_GRAPHQL_CORE = 4
 
 
@@ -41,6 +43,7 @@ class Told:
 
     content: bytes
     ran: str
+    loaders: Loaders | None = None
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,12 @@ class Comparison:
     async def _differs(self, written: Written, principal: Principal, seen: Told | None = None) -> bool:
         by_plan = await self.told(written, principal, compiled=True)
         self.ran[by_plan.ran] += 1
+        remembered = None
         for _ in range(ANSWERS_OF_GRAPHQL_CORE):
-            seen = seen or await self.told(written, principal, compiled=False)
+            seen = seen or await self.told(written, principal, compiled=False, remembered=remembered)
             if alike(by_plan.content, seen.content):
                 return False
-            seen = None
+            remembered, seen = seen.loaders, None
         return True
 
     async def _smallest(self, written: Written, principal: Principal) -> Difference:
@@ -87,8 +91,14 @@ class Comparison:
         both = [(await self.told(smallest, principal, compiled=compiled)).content for compiled in (True, False)]
         return Difference(smallest, *both)
 
-    async def told(self, written: Written, principal: Principal, *, compiled: bool) -> Told:
-        return await told(self.database.reading, self.database.run, written, principal, compiled=compiled)
+    async def told(
+        self, written: Written, principal: Principal, *, compiled: bool, remembered: Loaders | None = None
+    ) -> Told:
+        def prepare(context: OperationContext) -> None:
+            context.loaders = remembered or context.loaders
+
+        reading, run = self.database.reading, self.database.run
+        return await told(reading, run, written, principal, compiled=compiled, prepare=prepare)
 
 
 async def told(
@@ -120,7 +130,7 @@ async def told(
         compiled=compiled,
     )
     prepare(context)
-    return Told(orjson.dumps((await answer_to(schema, context)).content()), context.ran)
+    return Told(orjson.dumps((await answer_to(schema, context)).content()), context.ran, context.loaders)
 
 
 def turned(written: Written, content: bytes) -> Iterator[Written]:

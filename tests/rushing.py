@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, ClassVar
 
 from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.access import Role
+from models.carts import CartState
 from models.errors import VoucherError
 from models.keys import Keys
 from models.learners import Person
 from models.money import Money
 from resolvers.carts.applying import Applying, apply
-from resolvers.carts.lines import LineWanted
-from resolvers.carts.opening import NewCart, open_cart
 from resolvers.checkout.completing import complete_cart
 from resolvers.checkout.freezing import Completing
-from resolvers.loaders.carts import CartRow
+from resolvers.loaders.carts import CART, LINE, CartRow
 from resolvers.principal import Principal
-from resolvers.programs.acting import ProgramAct
 from tests.carting import GATEWAYS
 from tests.code_keys import CODE_KEYS
 from tests.promoting import Promoted, promoted
@@ -77,14 +77,24 @@ async def crowd(market: Shop, people: int, uses: int) -> Rush:
     promotion = await promoted(market, budget=off * (2 * uses), **terms)
     now = market.now + dt.timedelta(seconds=10 * next(_crowds))
     person_ids = await _people(market, people, now)
-    new = NewCart([LineWanted(market.fee_id)])
-
-    async def opened(act: ProgramAct) -> list[CartRow]:
-        acts = (ProgramAct(act.session, act.program_id, _buyer(one), act.now, act.keys) for one in person_ids)
-        return [await open_cart(own, GATEWAYS, new) for own in acts]
-
-    carts: list[CartRow] = await market.act(opened, at=now)
+    carts = _carts(market, person_ids, now)
+    await market.database.run(lambda session: _opened(session, market, carts))
     return Rush(market, promotion, (await promotion.row()).code, uses, carts, now)
+
+
+def _carts(market: Shop, person_ids: Sequence[int], now: dt.datetime) -> list[CartRow]:
+    """Such as they have opened before."""
+    first, gateway = Keys.scattered(now).take(len(person_ids)), next(iter(GATEWAYS))
+    own = (market.program_id, "USD", gateway, 1, CartState.OPEN, FEE_MINOR, 0, now, now)
+    return [CartRow(0, own[0], first + place, person_id, *own[1:]) for place, person_id in enumerate(person_ids)]
+
+
+async def _opened(session: AsyncSession, market: Shop, carts: Sequence[CartRow]) -> None:
+    of_cart = {"program_id": market.program_id, "number": 1, "product_id": market.fee_id}
+    lines = [of_cart | {"cart_id": cart.id, "quantity": 1, "unit_price_minor": FEE_MINOR} for cart in carts]
+    rows = [{name: value for name, value in cart._asdict().items() if name != "place"} for cart in carts]
+    await session.execute(insert(CART), rows)
+    await session.execute(insert(LINE), lines)
 
 
 async def _people(market: Shop, many: int, now: dt.datetime) -> list[int]:

@@ -61,6 +61,19 @@ async def test_what_vouchers_cover_is_paid_without_any_payment(database: Databas
     assert await offended(database) == set()
 
 
+async def test_a_voucher_on_the_cart_that_pays_nothing_of_it_loses_nothing(database: Database) -> None:
+    """It was entered for the fee, and then the cart was left with the late fee alone, which it may not pay."""
+    at = await counter(database, leftovers=Leftovers.FORFEIT)
+    (voucher,) = await at.market.stock(CODE_KEYS, face_minor=20_000)
+    cart = await at.buyer.sets(await at.applies(await at.opens(), voucher.code), {at.market.late_fee_id: 1})
+    assert (await at.completes(cart)).due == Money(5_000, USD)
+    row = await at.market.voucher(voucher.id)
+    assert (row.standing, row.remaining_minor, row.held_minor) == (VoucherStanding.LIVE, 20_000, 0)
+    assert await offended(database) == set()
+    again = await at.applies(await at.opens(), voucher.code)
+    assert again.by_vouchers_minor == FEE_MINOR
+
+
 @pytest.mark.parametrize(("leftovers", "left"), [(Leftovers.KEEP, 7_500), (Leftovers.FORFEIT, 0)])
 async def test_what_a_checkout_leaves_stays_or_is_forfeited(
     database: Database, leftovers: Leftovers, left: int

@@ -7,6 +7,7 @@ from random import Random
 
 import hypothesis
 import orjson
+import pytest
 from structlog.testing import capture_logs
 
 from graphiql.operations import load_operations
@@ -50,6 +51,8 @@ async def asked(
     return answer, loaders.seen
 
 
+# Of an object that is null already graphql-core waits for nothing more.
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_what_a_batch_reads_wrongly_is_told_as_graphql_core_tells_it(everything: Everything) -> None:
     database, pool, tried = everything.database, await pool_of(everything.database), 0
     dice = Random(0)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, bindparam, select, update
+from sqlalchemy import Select, and_, bindparam, case, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from models.base import Instant
@@ -84,15 +84,15 @@ async def on_checkout(act: ProgramAct, checkout: CheckoutRow) -> OnCheckout:
 
 
 async def capture_cart(act: ProgramAct, checkout: CheckoutRow, on: OnCheckout) -> int:
-    """The key of the order."""
-    applied = on.applied
+    """The key of the order. What is on the cart and pays nothing of it is not used: it keeps what it is worth."""
+    applied = [row for row in on.applied if row.held_minor]
     amounts = _by_payer(await allocations_of(act, checkout.cart_id))
     payers = await _payers(act, applied)
     captured = [
         await _capture(act, checkout, row, payers[row.id], amounts.get(row.id, {}))
         for row in sorted(applied, key=lambda row: (row.voucher_id or 0, row.id))
     ]
-    await _end(act, applied)
+    await _end(act, on.applied)
     return await _write(act, checkout, on.lines, captured)
 
 
@@ -180,7 +180,8 @@ def _ending() -> ReturningUpdate[Any]:
     of_them = and_(APPLIED.c.program_id == bindparam("program"), APPLIED.c.id.in_(_listed()))
     ended = update(APPLIED).where(of_them, APPLIED.c.ended_at.is_(None))
     now = bindparam("now", type_=Instant)
-    return ended.values(end=CartVoucherEnd.CAPTURED, ended_at=now).returning(APPLIED.c.id)
+    end = case((APPLIED.c.held_minor > 0, CartVoucherEnd.CAPTURED.name), else_=CartVoucherEnd.RELEASED.name)
+    return ended.values(end=end, ended_at=now).returning(APPLIED.c.id)
 
 
 # ------------------------------------------------------------------------------------------- writing the order

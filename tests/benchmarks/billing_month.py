@@ -45,7 +45,11 @@ NOW = dt.datetime(2026, 2, 1, 12, tzinfo=UTC)
 KNOWN_US = to_microseconds(dt.datetime(2018, 1, 1, tzinfo=UTC))
 DAY_US = 86_400_000_000
 LIBRARY = 1
-CHUNK = 100_000
+MONTH, FROM_THE_WINDOWS, FROM_SAVED_ENTRIES = (
+    "month",
+    "INSERT … SELECT of the windows",
+    "INSERT … SELECT of saved entries",
+)
 console = Console()
 
 Row = tuple[object, ...]
@@ -220,27 +224,37 @@ def _sqlite(url: str) -> sqlite3.Connection:
 
 
 async def compare(kind: str, url: str, given: argparse.Namespace) -> None:
+    seconds = await compared(kind, url, given.organizations, given.learners, given.rounds)
+    _show(kind, seconds, await _entries(url))
+    await forget(url, "DROP TABLE IF EXISTS saved_entry", *FORGET)
+    for what, peak, took in measured_apart(url):
+        console.print(f"{kind}: {what} in a process of its own took {took} s and at most {peak} MiB")
+
+
+async def compared(
+    kind: str, url: str, organization_count: int, learner_count: int, rounds: int
+) -> dict[str, list[float]]:
+    """The seconds of each round, of the month and of both plain statements. The last one's entries are left."""
     began = time.perf_counter()
-    await fill(url, given.organizations, given.learners)
+    await fill(url, organization_count, learner_count)
     console.print(f"{kind}: the data took {time.perf_counter() - began:.0f} s")
-    plain = {"INSERT … SELECT of the windows": FROM_WINDOWS, "INSERT … SELECT of saved entries": PLAIN}
-    seconds: dict[str, list[float]] = {"month": [], **{name: [] for name in plain}}
-    for _ in range(given.rounds + 1):
-        seconds["month"].append(await month(url))
+    plain = {FROM_THE_WINDOWS: FROM_WINDOWS, FROM_SAVED_ENTRIES: PLAIN}
+    seconds: dict[str, list[float]] = {MONTH: [], **{name: [] for name in plain}}
+    for number in range(rounds + 1):
+        seconds[MONTH].append(await month(url))
         entries = await _entries(url)
         await forget(url, "DROP TABLE IF EXISTS saved_entry", SAVED)
         for name, statement in plain.items():
             await forget(url, FORGET[0])
             seconds[name].append(await plainly(url, statement))
             assert await _entries(url) == entries
-        await forget(url, *FORGET)
+        if number < rounds:
+            await forget(url, *FORGET)
     # The first round warms what there is to warm.
-    _show(kind, {name: took[1:] for name, took in seconds.items()}, entries)
-    for what, peak, took in _measured_apart(url):
-        console.print(f"{kind}: {what} in a process of its own took {took} s and at most {peak} MiB")
+    return {name: took[1:] for name, took in seconds.items()}
 
 
-def _measured_apart(url: str) -> Iterator[tuple[str, str, str]]:
+def measured_apart(url: str) -> Iterator[tuple[str, str, str]]:
     """Taking, and then sealing, each with the peak memory of its process."""
     for what in ("taking", "sealing"):
         command = [sys.executable, "-m", "tests.benchmarks.billing_month", "--one", what, url]
@@ -266,7 +280,7 @@ async def _entries(url: str) -> int:
 
 def _show(kind: str, seconds: dict[str, list[float]], entries: int) -> None:
     table = Table("way", "median s", "all rounds", "month ÷ this", title=f"{kind}: {entries:,} entries")
-    ours = statistics.median(seconds["month"])
+    ours = statistics.median(seconds[MONTH])
     for name, took in seconds.items():
         median = statistics.median(took)
         table.add_row(name, f"{median:.2f}", " ".join(f"{one:.2f}" for one in took), f"{ours / median:.2f}")

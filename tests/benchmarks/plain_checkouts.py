@@ -1,24 +1,29 @@
 """The transaction of a checkout that a promotion pays, as somebody would write it by hand: the measure of ours.
 
 It reads and writes the rows that ours reads and writes, each once where once is enough, and decides the same: by
-conditional UPDATEs whose row counts are checked, a hold first and then its capture. It is one transaction, where ours
-are two, knows one kind of cart alone, and has none of the rules that ours has for others.
+conditional UPDATEs whose row counts are checked, a hold first and then its capture. It knows one kind of cart alone,
+and has none of the rules that ours has for others. Like ours it runs through `Database.run`, which tries it again when
+another was in its way.
+
+Ours are two transactions, as a person sees what a code takes off before they pay. This one does both at once; in two,
+it is the same as ours step by step.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Sequence
+from enum import Enum
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.errors import VoucherErrorCode
 from models.interval import to_microseconds
 from models.keys import Keys
-from server.database import Database, _pause_seconds, is_conflict
+from resolvers.database import First
+from server.database import Database
 from tests.rushing import Rush
 
 BEGIN = "SELECT id, hold_seconds FROM program WHERE id = :program"
@@ -40,8 +45,8 @@ ON_CART = "SELECT id, held_minor FROM cart_voucher WHERE program_id = :program A
 LINES = """SELECT l.number, l.product_id, l.quantity, l.unit_price_minor, p.price_minor, p.retired_at
 FROM cart_line AS l JOIN product AS p ON p.program_id = l.program_id AND p.id = l.product_id
 WHERE l.program_id = :program AND l.cart_id = :cart ORDER BY l.number"""
-PROMOTION = """SELECT id, organization_id, amount_off_minor, remaining_minor - held_minor AS free, most_uses,
-    uses + held_uses AS taken, most_uses_a_person FROM promotion
+PROMOTION = """SELECT id, organization_id, amount_off_minor, uses >= most_uses, uses + held_uses >= most_uses,
+    remaining_minor - held_minor, most_uses_a_person FROM promotion
 WHERE program_id = :program AND code = :code AND funded_at IS NOT NULL AND stopped_at IS NULL
     AND usable_from <= :now AND usable_until > :now"""
 RULES = "SELECT product_id, ruling FROM promotion_product WHERE program_id = :program AND promotion_id = :promotion"
@@ -85,7 +90,18 @@ EVENT = """INSERT INTO program_event (program_id, id, recorded_at, thing, thing_
 VALUES (:program, :id, :now, 'CART', :cart, :deed, 'Ida', '', 'version 2')"""
 KEEP = """INSERT INTO program_key (program_id, actor_id, key, mutation, input_digest, made_id, recorded_at)
 VALUES (:program, :person, :key, 'cartComplete', :digest, :id, :now)"""
-WRITES = (APPLIED, ALLOCATION, CHECKOUT, ENDED, REFERENCE, ORDER, LINE, REDEMPTION, LEDGER, COMPLETE, KEEP)
+ALL = (CHECKOUT, ENDED, REFERENCE, ORDER, LINE, REDEMPTION, LEDGER, COMPLETE, KEEP)
+
+Row = Sequence[Any]
+Given = dict[str, Any]
+
+
+class Way(Enum):
+    """How the statements reach the database."""
+
+    AT_ONCE = "in one transaction"
+    IN_TWO = "in two transactions, as ours"
+    STRAIGHT = "in one transaction, on the driver itself"
 
 
 class Statement(NamedTuple):
@@ -107,54 +123,83 @@ def _statement(dialect: str, sql: str) -> Statement:
 class Refused(Exception):
     """Takes back what was written before it."""
 
+    def __init__(self, code: VoucherErrorCode) -> None:
+        self.code = code
+
 
 class Plain:
-    """Each visit of a rush as one transaction."""
+    """Each visit of a rush, by hand."""
 
-    def __init__(self, rush: Rush) -> None:
+    def __init__(self, rush: Rush, way: Way = Way.AT_ONCE) -> None:
         self._rush = rush
         self._database: Database = rush.market.database
+        self._way = way
 
     async def visit(self, place: int) -> str:
-        """Tried again, a little later each time, for as long as another is in the way."""
-        attempt = 0
-        while True:
-            try:
-                async with self._database._writer.begin() as connection:
-                    await self._check_out(connection, place)
-                return Rush.DONE
-            except Refused:
-                return VoucherErrorCode.PROMOTION_FULL.name
-            except DBAPIError as problem:
-                if not is_conflict(problem):
-                    raise
-            attempt += 1
-            await asyncio.sleep(_pause_seconds(attempt))
-
-    async def _check_out(self, connection: AsyncConnection, place: int) -> None:
         given = self._given(place)
+        try:
+            if self._way is Way.IN_TWO:
+                await self._run(partial(self._apply, given=given))
+                await self._run(First(partial(self._complete, given=given)))
+            else:
+                await self._run(partial(self._check_out, given=given))
+        except Refused as refused:
+            return refused.code.name
+        return Rush.DONE
+
+    async def _run(self, step: Callable[[AsyncSession], Awaitable[None]]) -> None:
+        await self._database.run(step)
+
+    async def _check_out(self, session: AsyncSession, given: Given) -> None:
+        connection = await session.connection()
         await self._rows(connection, BEGIN, given)
         await self._rows(connection, KEY, given)
-        await self._rows(connection, VOUCHER, given)
-        (found,) = await self._rows(connection, PROMOTION, given)
-        if found.taken >= found.most_uses:
-            raise Refused
-        given |= {"promotion": found.id, "organization": found.organization_id}
-        (cart,) = await self._rows(connection, APPLY, given)
+        await self._take(connection, given)
+        await self._finish(connection, given)
+
+    async def _apply(self, session: AsyncSession, given: Given) -> None:
+        connection = await session.connection()
+        await self._rows(connection, BEGIN, given)
+        await self._take(connection, given)
+
+    async def _complete(self, session: AsyncSession, given: Given) -> None:
+        connection = await session.connection()
+        await self._rows(connection, BEGIN, given)
+        await self._rows(connection, KEY, given)
         (line,) = await self._rows(connection, LINES, given)
-        assert (line.unit_price_minor, line.retired_at) == (line.price_minor, None)
+        assert (line[3], line[5]) == (line[4], None)
+        for sql in (ON_CART, PROMOTION):
+            assert await self._rows(connection, sql, given)
+        await self._finish(connection, given)
+
+    async def _take(self, connection: AsyncConnection, given: Given) -> None:
+        """The promotion's part is held for the cart."""
+        await self._rows(connection, VOUCHER, given)
+        ((promotion, organization, off, is_full, is_taken, *_),) = await self._rows(connection, PROMOTION, given)
+        if is_taken:
+            raise Refused(VoucherErrorCode.PROMOTION_FULL if is_full else VoucherErrorCode.PROMOTION_BUSY)
+        given |= {"promotion": promotion, "organization": organization}
+        ((total, *_),) = await self._rows(connection, APPLY, given)
+        (line,) = await self._rows(connection, LINES, given)
+        assert (line[3], line[5]) == (line[4], None)
         for sql in (RULES, ON_CART, ASSIGNED):
             assert not await self._rows(connection, sql, given)
-        given |= {"amount": min(found.amount_off_minor, cart.total_minor), "product": line.product_id}
-        for sql in (PERSON, HOLD, PERSON_USED, CAPTURE):
-            if not await self._rows(connection, sql, given):
-                raise Refused
-        for sql in WRITES:
+        given |= {"amount": min(off, total), "product": line[1]}
+        for sql in (PERSON, HOLD):
+            await self._must(connection, sql, given)
+        for sql in (APPLIED, ALLOCATION):
             await self._rows(connection, sql, given)
         await self._rows(connection, EVENT, given | {"deed": "APPLIED"})
+
+    async def _finish(self, connection: AsyncConnection, given: Given) -> None:
+        """What is held is captured, and the order written."""
+        for sql in (PERSON_USED, CAPTURE):
+            await self._must(connection, sql, given)
+        for sql in ALL:
+            await self._rows(connection, sql, given)
         await self._rows(connection, EVENT, given | {"deed": "COMPLETED", "id": given["id"] + 1})
 
-    def _given(self, place: int) -> dict[str, Any]:
+    def _given(self, place: int) -> Given:
         rush, cart = self._rush, self._rush.carts[place]
         now = to_microseconds(rush.moment(place))
         key = Keys.scattered(rush.moment(place)).take()
@@ -172,7 +217,16 @@ class Plain:
             "reference": f"FEE-{key}",
         }
 
-    async def _rows(self, connection: AsyncConnection, sql: str, given: dict[str, Any]) -> list[Any]:
+    async def _must(self, connection: AsyncConnection, sql: str, given: Given) -> None:
+        if not await self._rows(connection, sql, given):
+            raise Refused(VoucherErrorCode.PROMOTION_BUSY)
+
+    async def _rows(self, connection: AsyncConnection, sql: str, given: Given) -> Sequence[Row]:
         statement = _statement(self._database.dialect, sql)
-        ran = await connection.exec_driver_sql(statement.sql, tuple(given[name] for name in statement.names))
+        values = tuple(given[name] for name in statement.names)
+        if self._way is Way.STRAIGHT:
+            own: Any = connection.sync_connection
+            rows: Sequence[Row] = await own.connection.dbapi_connection.fetch(statement.sql, values, is_short=True)
+            return rows
+        ran = await connection.exec_driver_sql(statement.sql, values)
         return list(ran.all()) if ran.returns_rows else []

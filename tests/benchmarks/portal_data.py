@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
@@ -121,14 +122,15 @@ async def _found(database: Database, name: str) -> Filled:
 HEADER = ("organization", "team", "external_id", "name", "email", "department", "activated_on", "deactivated_on")
 
 
-def write_roster(path: Path, organization: str, learners: int) -> None:
+def write_roster(path: Path, organization: str, learners: int, most_lines: int | None = None) -> None:
+    """With all windows of everybody, or the first ones."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
-        writer.writerows(roster_rows(organization, learners))
+        writer.writerows(roster_rows(organization, learners, most_lines))
 
 
-def roster_rows(organization: str, learners: int) -> Iterator[tuple[str, ...]]:
+def roster_rows(organization: str, learners: int, most_lines: int | None = None) -> Iterator[tuple[str, ...]]:
     """A row a window, team after team."""
     chance = random.Random(f"{organization} {learners}")
     for number in range(learners):
@@ -137,7 +139,7 @@ def roster_rows(organization: str, learners: int) -> Iterator[tuple[str, ...]]:
         name = f"{chance.choice(GIVEN)} {chance.choice(FAMILY)}"
         email = f"{name.replace(' ', '.').lower()}.{number}@example.com"
         department = RARE_DEPARTMENT if number % RARE_EVERY == 17 else chance.choice(DEPARTMENTS)
-        for starts, ends in _windows(chance, number):
+        for starts, ends in islice(_windows(chance, number), most_lines):
             yield organization, team, external_id, name, email, department, starts, ends
 
 

@@ -8,7 +8,7 @@ Ours authenticates each request, limits and costs its document, and writes its l
 Rounds are interleaved: in each everybody is asked in turn, over one connection that stays open, one question after the
 other. A ratio is the median of the rounds' ratios. Answers a second come from eight connections.
 
-    python -m tests.benchmarks.portal_http [--rounds 5] [--only ours,limit] [--learners 20000]
+    python -m tests.benchmarks.portal_http [--rounds 5] [--only ours,limit] [--questions List]
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
@@ -113,7 +113,7 @@ class Outcome:
 
     def measured(self) -> list[Measured]:
         found = []
-        for against in GOALS:
+        for against in (one for one in GOALS if one.question in self.figures):
             pair = (against.rival, OURS) if against.goal.must_be == "at least" else (OURS, against.rival)
             ratio = self.ratio(against.question, *pair)
             if ratio is not None:
@@ -194,7 +194,7 @@ class Match:
     def page(self) -> None:
         """Somebody who pages has the cursors; only ours gives any."""
         for one in self._them:
-            if one.contestant.key == OURS:
+            if one.contestant.key == OURS and "List" in self._asked:
                 with self._connected(one) as client:
                     self._asked = self._asked | {"List": with_cursors(self._asked["List"], client)}
 
@@ -328,6 +328,8 @@ async def main(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="countersign-benchmark-") as made:
         folder = Path(arguments.folder or made)
         the = await stage(folder, arguments.learners)
+        if arguments.questions:
+            the = replace(the, asked={name: the.asked[name] for name in arguments.questions.split(",")})
         outcome = play(the, them, arguments.rounds, Path(made), arguments.learners)
     show(outcome)
     if arguments.results:
@@ -338,6 +340,7 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--only", help="the keys of those who are measured, as ours,limit")
+    options.add_argument("--questions", help="those that are asked, as List,Point")
     options.add_argument("--learners", type=int, default=LEARNERS)
     options.add_argument("--folder", help="where the data is kept for the next time")
     options.add_argument("--results", type=Path, help="a file to write the figures to")

@@ -2,10 +2,12 @@
 
 Everybody has a cart already. They enter the code, which pays for all of it, and complete; who is told that others hold
 the last uses tries again. Exactly as many succeed as may, and what must hold does afterwards. Beside it, the same rows
-are read and written by hand-written statements through the same pool, with the same isolation, in one transaction a
-person that is tried again when another was in its way. Rounds are interleaved, each with a promotion and carts of its
-own; shown are medians. The goal (PERFORMANCE.md) is half as many checkouts a second, or more. A second table shows the
-same for checkouts one after the other, where nobody is in anybody's way.
+are read and written by hand-written statements through the same pool, with the same isolation and the same retries, in
+one transaction a person. Rounds are interleaved, each with a promotion and carts of its own; shown are medians. The
+goal is half as many checkouts a second, or more.
+
+The same is shown for checkouts one after the other, where nobody is in anybody's way; there also against the same by
+hand in two transactions, which ours are, and against statements by hand that go to the driver without SQLAlchemy.
 
     python -m tests.benchmarks.promotion_checkouts [--people 1000] [--uses 100] [--rounds 3] [--only sqlite]
 """
@@ -21,7 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -29,17 +31,21 @@ from rich.table import Table
 
 from models.errors import VoucherErrorCode
 from server.database import Database
-from tests.benchmarks.plain_checkouts import Plain
+from tests.benchmarks.measured import KINDS, Goal, Kind, Measured, Setting
+from tests.benchmarks.plain_checkouts import Plain, Way
 from tests.benchmarks.roster_import import Databases, server_at
 from tests.rushing import Rush, crowd
 from tests.test_invariants import offended
-from tests.vouchering import shop
+from tests.vouchering import Shop, shop
 
 BUSY, FULL = VoucherErrorCode.PROMOTION_BUSY.name, VoucherErrorCode.PROMOTION_FULL.name
 # After which a person who was told so tries again.
 MOMENT_SECONDS = (0.5, 1.5)
 # The tests' promotion is paid for without an order.
 NOT_ASKED = {"promotion-funded"}
+PEOPLE, USES, MOST_ROUNDS = 1_000, 100, 3
+QUICK_PEOPLE, QUICK_USES = 20, 10
+GOAL = Goal("checkouts", "Voucher checkouts a second against the same transaction in plain SQL", "at least", 0.5)
 console = Console()
 
 Visit = Callable[[int], Awaitable[str]]
@@ -89,8 +95,7 @@ async def ours(rush: Rush) -> Round:
 
 
 async def plain(rush: Rush) -> Round:
-    own = Plain(rush)
-    made = await rushed(len(rush.carts), own.visit)
+    made = await rushed(len(rush.carts), Plain(rush).visit)
     assert made.succeeded == rush.uses, made
     return made
 
@@ -103,80 +108,103 @@ async def one_by_one(rush: Rush, visit: Visit) -> float:
     return len(rush.carts) / (time.perf_counter() - began)
 
 
-async def compare(database: Database, given: argparse.Namespace) -> None:
+@dataclass
+class Compared:
+    """Round by round: what ratios are made of."""
+
+    people: int
+    uses: int
+    ours: list[Round] = field(default_factory=list)
+    plain: list[Round] = field(default_factory=list)
+    # Checkouts a second; None is ours.
+    alone: dict[Way | None, list[float]] = field(default_factory=dict)
+
+    async def round(self, market: Shop, *, ours_first: bool) -> None:
+        ways = [(self.ours, ours), (self.plain, plain)]
+        for kept, come in ways if ours_first else reversed(ways):
+            kept.append(await come(await crowd(market, self.people, self.uses)))
+        own = [None, *Way]
+        for way in own if ours_first else reversed(own):
+            rush = await crowd(market, self.uses, self.uses)
+            visit = Plain(rush, way).visit if way else rush.visit
+            self.alone.setdefault(way, []).append(await one_by_one(rush, visit))
+
+    def ratio(self, value: Callable[[Round], float]) -> float:
+        """The median of the rounds' own ratios: what else the machine does changes from round to round."""
+        pairs = zip(self.ours, self.plain, strict=True)
+        return statistics.median(value(one) / value(other) for one, other in pairs)
+
+    def alone_against(self, way: Way) -> float:
+        pairs = zip(self.alone[None], self.alone[way], strict=True)
+        return statistics.median(one / other for one, other in pairs)
+
+    def measured(self, kind: Kind) -> Measured:
+        beside = [("until everybody knows", f"{self.ratio(lambda one: one.decided_a_second):.2f}×")]
+        beside += [(f"one by one, {way.value}", f"{self.alone_against(way):.2f}×") for way in Way]
+        ratio = self.ratio(lambda one: one.checkouts_a_second)
+        return Measured(goal=GOAL, kind=kind, ratio=ratio, beside=tuple(beside))
+
+    def show(self, kind: Kind) -> None:
+        title = f"{kind}: {self.people:,} people, {self.uses} uses"
+        table = Table("way", "checkouts/s", "of all rounds", "decided/s", "told to try again", title=title)
+        for way, made in (("ours", self.ours), ("plain SQL", self.plain)):
+            each = [one.checkouts_a_second for one in made]
+            told = (statistics.median(one.decided_a_second for one in made), each, [one.said[BUSY] for one in made])
+            shown = (f"{statistics.median(each):.1f}", " ".join(f"{one:.1f}" for one in each), f"{told[0]:.1f}")
+            table.add_row(way, *shown, f"{statistics.median(told[2]):.0f}")
+        console.print(table)
+        for own, speeds in self.alone.items():
+            console.print(f"one by one, {own.value if own else 'ours'}: {statistics.median(speeds):.1f} checkouts/s")
+        found = self.measured(kind)
+        console.print(f"ours ÷ plain: {found.ratio:.2f}; " + "; ".join(f"{name} {said}" for name, said in found.beside))
+
+
+async def compare(database: Database, people: int, uses: int, rounds: int) -> Compared:
     market = await shop(database)
-    rounds: dict[str, list[Round]] = {"ours": [], "plain SQL": []}
-    alone: dict[str, list[float]] = {"ours": [], "plain SQL": []}
-    await one_by_one(*_of(await crowd(market, 20, 20), "ours"))
-    for number in range(given.rounds):
-        ways = ["ours", "plain SQL"] if number % 2 else ["plain SQL", "ours"]
-        for way in ways:
-            rush = await crowd(market, given.people, given.uses)
-            rounds[way].append(await (ours if way == "ours" else plain)(rush))
-        for way in ways:
-            rush = await crowd(market, given.uses, given.uses)
-            alone[way].append(await one_by_one(*_of(rush, way)))
-    _show(database.dialect, given, rounds, alone)
+    warm = await crowd(market, QUICK_USES, QUICK_USES)
+    await one_by_one(warm, warm.visit)
+    found = Compared(people, uses)
+    for number in range(rounds):
+        await found.round(market, ours_first=number % 2 == 0)
     broken = await offended(database) - NOT_ASKED
     assert not broken, broken
+    return found
 
 
-def _of(rush: Rush, way: str) -> tuple[Rush, Visit]:
-    return rush, rush.visit if way == "ours" else Plain(rush).visit
+async def measure(setting: Setting) -> list[Measured]:
+    """For the one command that runs all goals."""
+    people, uses = (QUICK_PEOPLE, QUICK_USES) if setting.quick else (PEOPLE, USES)
+    found = []
+    for kind in setting.kinds:
+        made = await _compare_on(kind, setting.folder, setting.server, people, uses, min(setting.rounds, MOST_ROUNDS))
+        made.show(kind)
+        found.append(made.measured(kind))
+    return found
 
 
-def _show(kind: str, given: argparse.Namespace, rounds: dict[str, list[Round]], alone: dict[str, list[float]]) -> None:
-    title = f"{kind}: {given.people:,} people, {given.uses} uses"
-    table = Table("way", "checkouts/s", "of all rounds", "decided/s", "told to try again", "one by one/s", title=title)
-    for way, made in rounds.items():
-        each = [one.checkouts_a_second for one in made]
-        table.add_row(
-            way,
-            f"{statistics.median(each):.1f}",
-            " ".join(f"{one:.1f}" for one in each),
-            f"{statistics.median(one.decided_a_second for one in made):.1f}",
-            f"{statistics.median(one.said[BUSY] for one in made):.0f}",
-            f"{statistics.median(alone[way]):.1f}",
-        )
-    table.add_row("ours ÷ plain", *_ratios(rounds, alone))
-    console.print(table)
+async def _compare_on(kind: Kind, folder: Path, server: str, people: int, uses: int, rounds: int) -> Compared:
+    databases = Databases(kind, folder, server)
+    await databases.prepare()
+    async with databases.fresh() as url:
+        database = Database.open(url, statement_timeout_seconds=60)
+        found = await compare(database, people, uses, rounds)
+        await database.close()
+        return found
 
 
-def _ratios(rounds: dict[str, list[Round]], alone: dict[str, list[float]]) -> list[str]:
-    """Medians of the rounds' own ratios: what else the machine does changes from round to round."""
-
-    def ratio(value: Callable[[Round], float]) -> str:
-        pairs = zip(rounds["ours"], rounds["plain SQL"], strict=True)
-        return f"{statistics.median(value(one) / value(other) for one, other in pairs):.2f}"
-
-    singly = [one / other for one, other in zip(alone["ours"], alone["plain SQL"], strict=True)]
-    return [
-        ratio(lambda one: one.checkouts_a_second),
-        "",
-        ratio(lambda one: one.decided_a_second),
-        "",
-        f"{statistics.median(singly):.2f}",
-    ]
-
-
-async def main(arguments: argparse.Namespace) -> None:
+async def main(given: argparse.Namespace) -> None:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="countersign-benchmark-")))
-        server = stack.enter_context(server_at(arguments.postgres, folder))
-        for kind in arguments.only or ("sqlite", "postgresql"):
-            databases = Databases(kind, folder, server)
-            await databases.prepare()
-            async with databases.fresh() as url:
-                database = Database.open(url, statement_timeout_seconds=60)
-                await compare(database, arguments)
-                await database.close()
+        server = stack.enter_context(server_at(given.postgres, folder))
+        for kind in given.only or KINDS:
+            (await _compare_on(kind, folder, server, given.people, given.uses, given.rounds)).show(kind)
 
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--people", type=int, default=1_000)
-    options.add_argument("--uses", type=int, default=100)
-    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--people", type=int, default=PEOPLE)
+    options.add_argument("--uses", type=int, default=USES)
+    options.add_argument("--rounds", type=int, default=MOST_ROUNDS)
     options.add_argument("--postgres")
-    options.add_argument("--only", choices=("sqlite", "postgresql"), action="append")
+    options.add_argument("--only", choices=KINDS, action="append")
     asyncio.run(main(options.parse_args()))

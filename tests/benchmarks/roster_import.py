@@ -167,7 +167,8 @@ class Databases:
 # ---------------------------------------------------------------------------------------------- the report
 
 
-async def compare(databases: Databases, path: Path, rounds: int) -> None:
+async def compare(databases: Databases, path: Path, rounds: int) -> dict[str, list[float]]:
+    """The seconds of each round, of the import and of both other ways."""
     await databases.prepare()
     async with databases.fresh() as url:
         await imported(url, path)
@@ -185,6 +186,7 @@ async def compare(databases: Databases, path: Path, rounds: int) -> None:
             async with databases.fresh() as url:
                 seconds[name].append(await way(url))
     _show(databases.kind, seconds, sum(len(of_one.plain) for of_one in rows))
+    return seconds
 
 
 def _show(kind: str, seconds: dict[str, list[float]], final: int) -> None:
@@ -214,25 +216,30 @@ def enlarged(path: Path, times: int, folder: Path) -> Path:
     return larger
 
 
-async def measure_memory(databases: Databases, path: Path, folder: Path) -> None:
+async def show_memory(databases: Databases, path: Path, folder: Path) -> None:
     table = Table("rows of the file", "peak MiB", "s", title=f"{databases.kind}: memory of the importer")
     await databases.prepare()
     for times in (1, 10):
-        file = enlarged(path, times, folder)
-        async with databases.fresh() as url:
-            command = [sys.executable, "-m", "tests.benchmarks.roster_import", "--one", url, str(file)]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: ASYNC221
-        seconds, mebibytes = done.stdout.split()
-        table.add_row(f"{times}×", mebibytes, seconds)
+        seconds, mebibytes = await imported_apart(databases, enlarged(path, times, folder))
+        table.add_row(f"{times}×", f"{mebibytes}", f"{seconds}")
     console.print(table)
+
+
+async def imported_apart(databases: Databases, path: Path) -> tuple[float, int]:
+    """The seconds that a process of its own took, and its peak memory in MiB."""
+    async with databases.fresh() as url:
+        command = [sys.executable, "-m", "tests.benchmarks.roster_import", "--one", url, str(path)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: ASYNC221
+    seconds, mebibytes = done.stdout.split()
+    return float(seconds), int(mebibytes)
 
 
 def import_once(url: str, path: Path) -> None:
     took = asyncio.run(imported(url, path))
-    print(f"{took:.1f} {_peak_kibibytes() / 1024:.0f}")
+    print(f"{took:.1f} {peak_kibibytes() / 1024:.0f}")
 
 
-def _peak_kibibytes() -> int:
+def peak_kibibytes() -> int:
     """Linux's own record of this process. `resource` would tell the parent's peak too, in which we were forked."""
     status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
@@ -257,7 +264,7 @@ async def main(arguments: argparse.Namespace) -> None:
             if arguments.rounds:
                 await compare(databases, path, arguments.rounds)
             if arguments.memory:
-                await measure_memory(databases, path, folder)
+                await show_memory(databases, path, folder)
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ def _free_port() -> int:
         return port
 
 
-async def _until_live(port: int, patience_seconds: float = 90) -> None:
+async def _until_live(port: int, patience_seconds: float = 300) -> None:
     async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}") as client, asyncio.timeout(patience_seconds):
         while True:
             with contextlib.suppress(httpx.TransportError):

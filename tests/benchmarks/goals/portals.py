@@ -1,0 +1,39 @@
+"""Portals of any size on both databases, each filled once in a run of all goals."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from asyncpg.exceptions import DuplicateDatabaseError
+
+from server.database import Database
+from tests.benchmarks.measured import Kind, Setting
+from tests.benchmarks.portal_data import Portal, filled
+
+
+@asynccontextmanager
+async def portal_of(setting: Setting, kind: Kind, learners: int) -> AsyncIterator[tuple[Portal, Database]]:
+    """The database that another goal has filled before, if one has; its file is the one that the rivals read too."""
+    name = f"portal_{learners}"
+    url = f"sqlite+aiosqlite:///{setting.folder / name}.db"
+    if kind == "postgresql":
+        url = f"{setting.server.rsplit('/', 1)[0]}/{name}"
+        await _make_sure(setting.server, name)
+    portal = await filled(url, learners)
+    database = Database.open(url, statement_timeout_seconds=600)
+    try:
+        yield portal, database
+    finally:
+        await database.close()
+
+
+async def _make_sure(server: str, name: str) -> None:
+    connection = await asyncpg.connect(server.replace("+asyncpg", ""))
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+    except DuplicateDatabaseError:
+        return
+    finally:
+        await connection.close()
