@@ -20,6 +20,8 @@ from resolvers.invariant import Invariant, keys_of
 
 # A fold of a million lines keeps no more than these in mind at a time.
 MOST_PENDING = 20_000
+# To count so many steps, and all others, anew takes less time than to raise them one by one.
+RECOUNTED_FROM = 2_000
 
 
 class Span(NamedTuple):
@@ -76,6 +78,9 @@ def _steps(changes: list[tuple[int, int, int]]) -> Iterator[Step]:
 
 async def write_levels(session: AsyncSession, organization_id: int, changes: LevelChanges) -> None:
     if not (steps := changes.taken()):
+        return
+    if len(steps) > RECOUNTED_FROM:
+        await recount_levels(session, organization_id)
         return
     of_one = {"tenant": organization_id}
     await session.execute(levels.open_levels(), of_one | {"steps": as_parameter(map(tuple, steps))})
