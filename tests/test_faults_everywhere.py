@@ -233,7 +233,6 @@ async def test_with_a_fault_the_answer_is_graphql_cores_own(position: str) -> No
         assert logged == logged_by_it, shown
 
 
-@pytest.mark.xfail(strict=True, reason="a plan does not look of which class the things of a list are")
 @pytest.mark.parametrize(
     ("position", "fault"),
     [
@@ -248,7 +247,6 @@ async def test_a_thing_of_another_class_is_refused_as_graphql_core_refuses_it(po
     assert alike(by_plan.content, by_graphql_core.content)
 
 
-@pytest.mark.xfail(strict=True, reason="the loop over a list ends where its shortest column ends")
 @pytest.mark.parametrize("position", ["authors of all", "editors of all"])
 async def test_a_batch_that_brings_too_little_is_no_shorter_answer(position: str) -> None:
     with a_fault(position, "nothing"):

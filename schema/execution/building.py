@@ -65,7 +65,7 @@ def build_of(parts: Sequence[Part]) -> Build:
     columns = [name for name, part in zip(names, parts, strict=True) if isinstance(part, Column)]
     pairs = ", ".join(f"{part.key!r}: {name}" for name, part in zip(names, parts, strict=True))
     each = ", ".join(["thing", *columns])
-    over = f"zip(things, {', '.join(f'all_{name}' for name in columns)})" if columns else "things"
+    over = f"zip(things, {', '.join(f'all_{name}' for name in columns)}, strict=True)" if columns else "things"
     source = "\n".join(
         [
             f"def build({', '.join(['things', 'info', *(f'all_{name}' for name in columns)])}):",

@@ -111,7 +111,8 @@ def _waits(shape: Shape | None) -> bool:
 class ThingPlan:
     """What is asked of the things of one type."""
 
-    type_name: str
+    # Of what class its things must be; empty where graphql-core does not look.
+    classes: tuple[type, ...]
     columns: Sequence[FieldPlan]
     build: Build
     waits: bool
@@ -184,7 +185,7 @@ class Planner:
             parts.append(part)
             if column:
                 columns.append(column)
-        return ThingPlan(type_.name, columns, build_of(parts), any(column.waits for column in columns))
+        return ThingPlan(_classes_of(type_), columns, build_of(parts), any(column.waits for column in columns))
 
     def _must_know(self, details: FieldDetailsList) -> None:
         for one in details:
@@ -290,6 +291,13 @@ def _leaf_of(type_: GraphQLOutputType) -> tuple[LeafType | None, bool]:
 def _class_of(type_: GraphQLObjectType) -> type:
     definition = (type_.extensions or {}).get(DEFINITION)
     return getattr(definition, "origin", object)
+
+
+def _classes_of(type_: GraphQLObjectType) -> tuple[type, ...]:
+    """What Strawberry accepts as a thing of a type that has interfaces; it looks at no other."""
+    definition = (type_.extensions or {}).get(DEFINITION)
+    interfaces = getattr(definition, "interfaces", ())
+    return (*(one.origin for one in interfaces), _class_of(type_)) if interfaces else ()
 
 
 def _names_variables(arguments: Any) -> bool:

@@ -38,6 +38,8 @@ class Running:
         """The JSON objects of things of one type, in their order."""
         if not things:
             return []
+        if plan.classes and not all(issubclass(cls, plan.classes) for cls in set(map(type, things))):
+            raise Unexpected
         columns = await self._columns(plan.columns, things)
         return plan.build(things, self.info, *columns)
 
