@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.access import Role, Token, TokenError, TokenErrorCode, TokenUse
 from models.learners import Person
 from models.organizations import Organization
 from models.programs import Program
+from resolvers.prepared import prepared
 from resolvers.principal import Principal
 
 PREFIX = "cs_"
@@ -34,6 +35,8 @@ ENDING_LENGTH = 4
 ID_LENGTH = 8
 
 TABLE = Token.__table__
+# What a token tells of its holder, with the names of a principal.
+HELD = ("name", "role", "organization_id", "person_id", "program_id")
 ORGANIZATION_ROLES = (Role.ORGANIZATION, Role.PARTNER)
 
 
@@ -183,15 +186,22 @@ async def principal_by(connection: AsyncConnection, now: dt.datetime, secret: st
 
     Whatever is wrong, the effort is one hash and one look-up by it, so that the time taken tells nothing.
     """
-    row = (await connection.execute(select(TABLE).where(_works(secret, use, now)))).one_or_none()
-    return None if row is None else _principal(row)
+    row = await _holder.first(connection, {"secret_digest": digest_of(secret), "for_use": use, "now": now})
+    return None if row is None else Principal(**dict(zip(HELD, row, strict=True)))
+
+
+@prepared
+def _holder() -> Select[Any]:
+    digest, use = bindparam("secret_digest", type_=TABLE.c.digest.type), bindparam("for_use", type_=TABLE.c.use.type)
+    live = _live(bindparam("now", type_=TABLE.c.expires_at.type))
+    return select(*(TABLE.c[name] for name in HELD)).where(TABLE.c.digest == digest, TABLE.c.use == use, live)
 
 
 def _works(secret: str, use: TokenUse, now: dt.datetime) -> ColumnElement[bool]:
     return (TABLE.c.digest == digest_of(secret)) & (TABLE.c.use == use) & _live(now)
 
 
-def _live(now: dt.datetime) -> ColumnElement[bool]:
+def _live(now: dt.datetime | BindParameter[dt.datetime]) -> ColumnElement[bool]:
     return TABLE.c.ended_at.is_(None) & (TABLE.c.expires_at > now)
 
 

@@ -45,7 +45,7 @@ READINESS_LOOKS = 2
 KEY_ATTEMPTS = 3
 # PostgreSQL: serialization failure, deadlock.
 WORTH_RETRYING = {"40001", "40P01"}
-# What a large transaction changes stays in 64 MiB of memory; of SQLite's own 2 it would write most pages again and again.
+# What a large transaction changes stays in 64 MiB of memory; of SQLite's own 2 it would write most pages many times.
 WRITER_CACHE = "cache_size=-65536"
 # How many SQLite instructions run between two looks at the clock: some milliseconds.
 INSTRUCTIONS_BETWEEN_LOOKS = 100_000

@@ -87,21 +87,28 @@ def _execute(driver: Any, act: Callable[[sqlite3.Connection], sqlite3.Cursor], b
 class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     """Runs a short statement where it is asked for, without any trip: SQLite lets connections change threads."""
 
-    __slots__ = ("_is_to_begin",)
+    __slots__ = ("_is_to_begin", "_only_reads")
     _cursor_cls = OneTripCursor  # type: ignore[assignment]  # declared for the one class alone
 
     def __init__(self, dbapi: AsyncAdapt_aiosqlite_dbapi, connection: Any) -> None:
         super().__init__(dbapi, connection)
-        self._is_to_begin = False
+        self._is_to_begin = self._only_reads = False
 
     def begin_later(self) -> None:
         """Reading begins on the trip of its first statement: until then there is nothing to have a snapshot of."""
-        self._is_to_begin = True
+        self._is_to_begin = self._only_reads = True
 
     def rollback(self) -> None:
-        """The pool asks for it whenever a connection comes back: there is most often nothing to undo."""
+        """The pool asks for it whenever a connection comes back: there is most often nothing to undo. Nobody waits for
+        the end of what was only read: whatever is asked next comes after it.
+        """
         self._is_to_begin = False
-        if self._own.in_transaction:
+        if not self._own.in_transaction:
+            return
+        if self._only_reads:
+            driver: Any = self._connection
+            driver._tx.put_nowait((None, self._own.rollback))
+        else:
             super().rollback()
 
     async def trip(self, act: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> Executed:
