@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import strawberry
@@ -12,7 +13,7 @@ from models.activity import Predicate
 from models.history import Quality, Source
 from models.interval import from_microseconds, to_microseconds
 from models.organizations import ScopeKind
-from resolvers.activity import ActivityQuestion, answerable, span_of
+from resolvers.activity import Answerable, answerable, span_of
 from resolvers.lists import as_known_at
 from resolvers.loaders.beliefs import (
     ActKey,
@@ -286,13 +287,28 @@ async def windows_of(
 ) -> list[Connection[ActivityWindow]]:
     """A page of the windows of each learner; those of the same page are read together."""
     question, page = question_of(activity) if activity else None, (first, after, last, before)
-    lists = [await _window_list(info, learner, question, known_at, page) for learner in learners]
+    # A cursor belongs to one list, and is looked at as one of each.
+    same = None if after or before else paging((), *page, int, int, int)
+    ask = lru_cache(lambda calendar: answerable(question, calendar, "activity") if question else None)
+    lists = []
+    for learner in learners:
+        known = await _known_of(info, learner, known_at)
+        of = (learner.row.organization_id, learner.row.learner_id, known, question)
+        part = same._replace(of=of) if same else paging(of, *page, int, int, int)
+        lists.append(_window_list(learner, known, ask(learner.organization_row.calendar), part))
     found: dict[int, Sequence[WindowRow]] = {}
     for wanted in dict.fromkeys(one.wanted for one in lists):
         places = [place for place, one in enumerate(lists) if one.wanted == wanted]
         pages = await _windows(info, [lists[place].key for place in places], wanted)
         found.update(zip(places, pages, strict=True))
     return [_window_page(info, one, found[place]) for place, one in enumerate(lists)]
+
+
+async def _known_of(info: Info, learner: Learner, known_at: dt.datetime | None) -> int:
+    if not known_at:
+        return learner.known_at
+    context = info.context
+    return (await as_known_at(context.run, learner.organization_row, known_at, context.now)).at_us
 
 
 async def _windows(info: Info, keys: Sequence[WindowsKey], page: WindowsPage) -> Sequence[Sequence[WindowRow]]:
@@ -312,20 +328,7 @@ class WindowList(NamedTuple):
     wanted: WindowsPage
 
 
-async def _window_list(
-    info: Info,
-    learner: Learner,
-    question: ActivityQuestion | None,
-    known_at: dt.datetime | None,
-    page: tuple[int | None, str | None, int | None, str | None],
-) -> WindowList:
-    known = learner.known_at
-    if known_at:
-        context = info.context
-        known = (await as_known_at(context.run, learner.organization_row, known_at, context.now)).at_us
-    asked = answerable(question, learner.organization_row.calendar, "activity") if question else None
-    of = (learner.row.organization_id, learner.row.learner_id, known, question)
-    part = paging(of, *page, int, int, int)
+def _window_list(learner: Learner, known: int, asked: Answerable | None, part: Paging) -> WindowList:
     key = _windows_key(learner, known, (asked.a, asked.b) if asked else (0, 0))
     wanted = WindowsPage(asked.predicate if asked else None, part.limit, part.backward, part.beyond)
     return WindowList(learner, key, part, wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import orjson
 import strawberry
@@ -29,8 +29,7 @@ Last = Annotated[int | None, strawberry.argument(description="The last so many r
 Before = Annotated[str | None, strawberry.argument(description="With last: end before the row of this cursor.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Paging:
+class Paging(NamedTuple):
     """Which page of a list is asked for. `of` names the list and its order, so that no other's cursor fits."""
 
     of: Sequence[object]
