@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from time import perf_counter
 
@@ -21,13 +21,13 @@ def is_to_explain(request: Request, principal: Principal) -> bool:
     return principal.is_staff and request.headers.get(HEADER) == "1"
 
 
-async def explained(context: OperationContext, answering: Awaitable[Answer]) -> Answer:
+async def explained(context: OperationContext, answering: Awaitable[Answer], plan: Callable[[], str | None]) -> Answer:
     began = perf_counter()
     with watched() as watch:
         answer = await answering
     explain = {
         "ran": context.ran or "graphql-core",
-        "plan": context.plan_text or None,
+        "plan": plan(),
         "milliseconds": round((perf_counter() - began) * 1_000, 3),
         "statementCount": len(watch.statements),
         "statements": [{**asdict(ran), "milliseconds": round(ran.milliseconds, 3)} for ran in watch.statements],

@@ -24,6 +24,7 @@ from schema.execution.admission import Admission, Admitted
 from schema.execution.answers import Answer, answer_to, answer_to_bad_syntax
 from schema.execution.counting import actual_cost
 from schema.execution.documents import JSON, Asked, OperationContext
+from schema.execution.engine import plan_told
 from schema.execution.throttle import Throttled
 from schema.execution.trusted import TrustedDocuments
 from server.asked import in_address, read_asked, read_json
@@ -153,7 +154,10 @@ class GraphQLEndpoint:
             raise RequestRefused(RequestErrorCode.MUTATION_BY_GET)
         cost = self._throttle.take(principal, admitted.cost)
         context = self._context(principal, admitted, request_id)
-        answer = await (explained(context, self._in_time(context)) if explain else self._in_time(context))
+        answering = self._in_time(context)
+        if explain:
+            answering = explained(context, answering, lambda: plan_told(self._schema, context))
+        answer = await answering
         if counted:
             actual = actual_cost(admitted.operation, self._admission.prices, answer.data)
             cost = self._throttle.give_back(principal, cost, actual)

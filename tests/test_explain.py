@@ -102,3 +102,19 @@ async def test_two_at_once_see_each_its_own(database: Database) -> None:
     expected = [[statement["sql"] for statement in one["statements"]] for one in alone]
     assert expected[0] != expected[1]
     assert [sorted(statement["sql"] for statement in one["statements"]) for one in both] == [*map(sorted, expected)] * 5
+
+
+async def test_a_plan_is_told_type_by_type(sqlite_database: Database) -> None:
+    await acme(sqlite_database)
+    async with visiting(sqlite_database) as client:
+        explain = await explained(client, "{ viewer { name role organization { name } } __typename }")
+        by_graphql_core = await explained(client, "{ __schema { queryType { name } } }")
+    assert explain["ran"] == "compiled"
+    assert explain["plan"].splitlines() == [
+        "Query",
+        "  viewer (called for each)",
+        "    Viewer: name, role",
+        "      organization (awaited for each, together)",
+        "        Organization: name",
+    ]
+    assert by_graphql_core["plan"] is None

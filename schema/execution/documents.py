@@ -152,8 +152,6 @@ class OperationContext(Context):
     compiled: bool = True
     # What answered: `compiled`, or `graphql-core: ` and why.
     ran: str = ""
-    # By which plan, for people to read; empty where none is told.
-    plan_text: str = ""
 
 
 def read_operation(asked: Asked, principal: Principal, most_tokens: int) -> Operation:

@@ -14,11 +14,14 @@ import strawberry
 from graphql.execution.values import VariableValues, get_variable_values
 
 from schema.execution.documents import Document, OperationContext
+from schema.execution.plan_told import told
 from schema.execution.plans import Planner, ThingPlan, Unplanned, steering_variables
 from schema.execution.running import PlannedInfo, Running
 
 BY_PLAN = "compiled"
 LEFT = "graphql-core: "
+# Of one document; each steering variable may double them.
+MOST_PLANS = 16
 
 
 class Plans:
@@ -35,8 +38,10 @@ class Plans:
             {name: variables.sources[name] for name in self._steering if name in variables.sources},
             {name: variables.coerced[name] for name in self._steering if name in variables.coerced},
         )
-        key = (id(schema), id(operation.node), *sorted(steering.coerced.items()))
+        key = (schema, id(operation.node), *sorted(steering.coerced.items()))
         if key not in self._made:
+            if len(self._made) >= MOST_PLANS:
+                self._made.clear()
             try:
                 self._made[key] = Planner(schema, operation.document, operation.node, steering).plan()
             except Unplanned as why:
@@ -64,18 +69,30 @@ async def planned_answer(schema: strawberry.Schema, context: OperationContext) -
     return None
 
 
+def plan_told(schema: strawberry.Schema, context: OperationContext) -> str | None:
+    """The plan that answered, in lines; None if none did."""
+    if context.ran != BY_PLAN:
+        return None
+    return "\n".join(told(_plans[context.operation.document].of(schema, context, _variables(schema, context))))
+
+
 async def _answer(schema: strawberry.Schema, context: OperationContext) -> dict[str, Any]:
     operation = context.operation
     if operation.document.mistakes(schema._schema):
         raise Unplanned("mistakes in the document")
-    variables = get_variable_values(
-        schema._schema, operation.node.variable_definitions or (), operation.asked.variables
-    )
-    if isinstance(variables, list):
-        raise Unplanned("variables that do not fit")
+    variables = _variables(schema, context)
     plans = _plans.get(operation.document)
     if plans is None:
         plans = _plans[operation.document] = Plans(operation.document)
     plan = plans.of(schema, context, variables)
     (data,) = await Running(PlannedInfo(context), variables).objects(plan, [None])
     return data
+
+
+def _variables(schema: strawberry.Schema, context: OperationContext) -> VariableValues:
+    operation = context.operation
+    declared = operation.node.variable_definitions or ()
+    variables = get_variable_values(schema._schema, declared, operation.asked.variables)
+    if isinstance(variables, list):
+        raise Unplanned("variables that do not fit")
+    return variables

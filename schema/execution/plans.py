@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import strawberry
@@ -74,6 +74,8 @@ class ThingShape:
     nullable: bool
     plan_of: Callable[[type], ThingPlan]
     only: ThingPlan | None = None
+    # Those that were planned so far.
+    by_class: Mapping[type, ThingPlan] = field(default_factory=dict)
 
     @property
     def waits(self) -> bool:
@@ -87,6 +89,7 @@ Shape: TypeAlias = LeafShape | ListShape | ThingShape
 class FieldPlan:
     """A field that is brought for all things of a list at once."""
 
+    name: str
     function: Callable[..., Any] | None
     attribute: str
     batch: Batch | None
@@ -111,6 +114,9 @@ def _waits(shape: Shape | None) -> bool:
 class ThingPlan:
     """What is asked of the things of one type."""
 
+    type_name: str
+    # The leaves that the loop computes.
+    computed: Sequence[str]
     # Of what class its things must be; empty where graphql-core does not look.
     classes: tuple[type, ...]
     columns: Sequence[FieldPlan]
@@ -185,7 +191,14 @@ class Planner:
             parts.append(part)
             if column:
                 columns.append(column)
-        return ThingPlan(_classes_of(type_), columns, build_of(parts), any(column.waits for column in columns))
+        return ThingPlan(
+            type_name=type_.name,
+            computed=[part.key for part in parts if isinstance(part, Computed)],
+            classes=_classes_of(type_),
+            columns=columns,
+            build=build_of(parts),
+            waits=any(column.waits for column in columns),
+        )
 
     def _must_know(self, details: FieldDetailsList) -> None:
         for one in details:
@@ -211,7 +224,7 @@ class Planner:
             return Computed(key, leaf, nullable, attribute, function, takes_info), None
         arguments = self._arguments(core, definition, details)
         shape = None if leaf else self._shape(core.type, details)
-        column = FieldPlan(function, attribute, batch_of(definition), is_async, takes_info, arguments, shape)
+        column = FieldPlan(name, function, attribute, batch_of(definition), is_async, takes_info, arguments, shape)
         return Column(key, leaf, nullable), column
 
     def _arguments(
@@ -247,17 +260,19 @@ class Planner:
             only = self._sub_plan(inner, details)
             return ThingShape(nullable, lambda _: only, only)
         if is_abstract_type(inner):
-            return ThingShape(nullable, self._by_class(inner, details))
+            plans: dict[type, ThingPlan] = {}
+            return ThingShape(nullable, self._by_class(inner, details, plans), by_class=plans)
         raise Unplanned(f"a value of type {inner}")
 
     def _sub_plan(self, type_: GraphQLObjectType, details: FieldDetailsList) -> ThingPlan:
         collected = collect_subfields(self._core, self._fragments, self._steering, self._operation, type_, details)
         return self._thing_plan(type_, collected.grouped_field_set)
 
-    def _by_class(self, abstract: Any, details: FieldDetailsList) -> Callable[[type], ThingPlan]:
+    def _by_class(
+        self, abstract: Any, details: FieldDetailsList, plans: dict[type, ThingPlan]
+    ) -> Callable[[type], ThingPlan]:
         """Planned when the first thing of a class comes: an interface has many, and most answers hold one."""
         possible = {_class_of(one): one for one in self._core.get_possible_types(abstract)}
-        plans: dict[type, ThingPlan] = {}
 
         def plan_of(cls: type) -> ThingPlan:
             if cls not in plans:
