@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -36,9 +37,30 @@ class Desk:
             await self.going[name].wait()
         self.writing.remove(name)
 
+    async def closes(self) -> None:
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
 
-async def test_so_many_write_at_once_and_the_others_in_the_order_in_which_they_came() -> None:
-    desk = Desk(Turns(2))
+
+@pytest.fixture
+async def desk_of() -> AsyncIterator[Callable[[int], Desk]]:
+    """A desk with so many places; whoever is still there at the end is sent home."""
+    made: list[Desk] = []
+
+    def opened(most: int) -> Desk:
+        made.append(Desk(Turns(most)))
+        return made[-1]
+
+    yield opened
+    for desk in made:
+        await desk.closes()
+
+
+async def test_so_many_write_at_once_and_the_others_in_the_order_in_which_they_came(
+    desk_of: Callable[[int], Desk],
+) -> None:
+    desk = desk_of(2)
     for name in "abcd":
         await desk.comes(name)
     assert desk.writing == ["a", "b"]
@@ -48,8 +70,8 @@ async def test_so_many_write_at_once_and_the_others_in_the_order_in_which_they_c
     assert desk.writing == ["c", "d"]
 
 
-async def test_what_others_wait_for_goes_before_them() -> None:
-    desk = Desk(Turns(1))
+async def test_what_others_wait_for_goes_before_them(desk_of: Callable[[int], Desk]) -> None:
+    desk = desk_of(1)
     for name in "abc":
         await desk.comes(name)
     await desk.comes("completes", first=True)
@@ -59,8 +81,8 @@ async def test_what_others_wait_for_goes_before_them() -> None:
     assert desk.writing == ["b"]
 
 
-async def test_who_were_in_each_others_way_write_one_after_the_other() -> None:
-    desk = Desk(Turns(3))
+async def test_who_were_in_each_others_way_write_one_after_the_other(desk_of: Callable[[int], Desk]) -> None:
+    desk = desk_of(3)
     await desk.comes("a")
     desk.turns.narrow()
     await desk.comes("b")
@@ -70,18 +92,22 @@ async def test_who_were_in_each_others_way_write_one_after_the_other() -> None:
     assert desk.writing == ["b"]
 
 
-async def test_they_write_at_once_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_they_write_at_once_again_after_a_while(
+    desk_of: Callable[[int], Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(turns, "CALM_SECONDS", 0)
-    desk = Desk(Turns(3))
+    desk = desk_of(3)
     desk.turns.narrow()
     for name in "ab":
         await desk.comes(name)
     assert desk.writing == ["a", "b"]
 
 
-async def test_who_takes_long_keeps_nobody_waiting_and_frees_no_second_place(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_takes_long_keeps_nobody_waiting_and_frees_no_second_place(
+    desk_of: Callable[[int], Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(turns, "LONGEST_TURN_SECONDS", 0)
-    desk = Desk(Turns(1))
+    desk = desk_of(1)
     await desk.comes("import")
     monkeypatch.setattr(turns, "LONGEST_TURN_SECONDS", 60)
     for name in "bcd":
@@ -94,8 +120,8 @@ async def test_who_takes_long_keeps_nobody_waiting_and_frees_no_second_place(mon
     assert desk.writing == ["c"]
 
 
-async def test_who_waits_no_more_keeps_nobody_waiting() -> None:
-    desk = Desk(Turns(1))
+async def test_who_waits_no_more_keeps_nobody_waiting(desk_of: Callable[[int], Desk]) -> None:
+    desk = desk_of(1)
     for name in "abc":
         await desk.comes(name)
     desk.tasks["b"].cancel()
@@ -103,8 +129,8 @@ async def test_who_waits_no_more_keeps_nobody_waiting() -> None:
     assert desk.writing == ["c"]
 
 
-async def test_who_leaves_in_the_moment_in_which_they_are_called_passes_it_on() -> None:
-    desk = Desk(Turns(1))
+async def test_who_leaves_in_the_moment_in_which_they_are_called_passes_it_on(desk_of: Callable[[int], Desk]) -> None:
+    desk = desk_of(1)
     for name in "abc":
         await desk.comes(name)
     desk.going["a"].set()
