@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -45,7 +46,8 @@ READINESS_LOOKS = 2
 KEY_ATTEMPTS = 3
 # PostgreSQL: serialization failure, deadlock.
 WORTH_RETRYING = {"40001", "40P01"}
-# What a large transaction changes stays in 64 MiB of memory; of SQLite's own 2 it would write most pages many times.
+# What a large transaction changes stays in 64 MiB of memory; of SQLite's own 2 it would write most pages again and
+# again.
 WRITER_CACHE = "cache_size=-65536"
 # How many SQLite instructions run between two looks at the clock: some milliseconds.
 INSTRUCTIONS_BETWEEN_LOOKS = 100_000
@@ -124,7 +126,7 @@ class Database:
 
         That a server has closed a connection is noticed when it is used again: then the next one tells.
         """
-        newest = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+        newest = _newest_revision()
         for _ in range(READINESS_LOOKS):
             with suppress(SQLAlchemyError, OSError):
                 async with self.reading() as connection:
@@ -198,6 +200,12 @@ def _alembic_config(connection: Connection | None = None) -> Config:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
+
+
+@cache
+def _newest_revision() -> str | None:
+    """Of this version: to find it, every migration is read and run through."""
+    return ScriptDirectory.from_config(_alembic_config()).get_current_head()
 
 
 def _revision(connection: Connection) -> str | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import gc
 import io
 import os
 import signal
@@ -20,7 +21,7 @@ from server.app import create_app
 from server.database import Database
 from server.logs import configure_logs
 from server.readiness import DatabaseNotReady, prepare_database
-from server.serving import Server
+from server.serving import Server, settle
 from server.settings import Settings
 from tests.serving import ADA, Serving
 from tests.tea import SCHEMA, fresh_kettle
@@ -149,6 +150,16 @@ def sigterm_survived() -> Iterator[list[int]]:
     before = signal.signal(signal.SIGTERM, lambda number, _: passed_on.append(number))
     yield passed_on
     signal.signal(signal.SIGTERM, before)
+
+
+def test_collections_of_a_server_that_serves_pass_over_what_was_there_before() -> None:
+    lasting = ["until the end"]
+    settle()
+    try:
+        assert gc.get_freeze_count()
+        assert not any(one is lasting for one in gc.get_objects())
+    finally:
+        gc.unfreeze()
 
 
 async def test_a_request_that_runs_when_it_is_told_to_stop_is_finished(

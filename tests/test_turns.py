@@ -34,8 +34,10 @@ class Desk:
     async def _writes(self, name: str, first: bool) -> None:
         async with self.turns.taken(first=first):
             self.writing.append(name)
-            await self.going[name].wait()
-        self.writing.remove(name)
+            try:
+                await self.going[name].wait()
+            finally:
+                self.writing.remove(name)
 
     async def closes(self) -> None:
         for task in self.tasks.values():
@@ -134,8 +136,9 @@ async def test_who_leaves_in_the_moment_in_which_they_are_called_passes_it_on(de
     for name in "abc":
         await desk.comes(name)
     desk.going["a"].set()
-    await desk.tasks["a"]
+    await asyncio.sleep(0)
+    assert desk.writing == []
     desk.tasks["b"].cancel()
-    for _ in range(2):
+    for _ in range(3):
         await asyncio.sleep(0)
     assert desk.writing == ["c"]

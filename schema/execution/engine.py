@@ -18,18 +18,18 @@ from schema.execution.plan_told import told
 from schema.execution.plans import Planner, ThingPlan, Unplanned, steering_variables
 from schema.execution.running import PlannedInfo, Running
 
+# Of an operation: whoever asks says by its steering variables which, and there are twice as many with each of them.
+PLANS_KEPT = 8
 BY_PLAN = "compiled"
 LEFT = "graphql-core: "
-# Of one document; each steering variable may double them.
-MOST_PLANS = 16
 
 
 class Plans:
-    """The plans of one document, which go with it: one for each operation and what its steering variables say."""
+    """The newest plans of one document, which go with it: for each operation and what its steering variables say."""
 
     def __init__(self, document: Document) -> None:
         self._steering = steering_variables(document)
-        self._made: dict[object, ThingPlan | Unplanned] = {}
+        self._made: dict[object, dict[object, ThingPlan | Unplanned]] = {}
 
     def of(self, schema: strawberry.Schema, context: OperationContext, variables: VariableValues) -> ThingPlan:
         """Raises Unplanned, also when it is asked again."""
@@ -38,18 +38,23 @@ class Plans:
             {name: variables.sources[name] for name in self._steering if name in variables.sources},
             {name: variables.coerced[name] for name in self._steering if name in variables.coerced},
         )
-        key = (schema, id(operation.node), *sorted(steering.coerced.items()))
-        if key not in self._made:
-            if len(self._made) >= MOST_PLANS:
-                self._made.clear()
+        made = self._made.setdefault((schema, id(operation.node)), {})
+        said = tuple(sorted(steering.coerced.items()))
+        if said not in made:
+            _make_room(made)
             try:
-                self._made[key] = Planner(schema, operation.document, operation.node, steering).plan()
+                made[said] = Planner(schema, operation.document, operation.node, steering).plan()
             except Unplanned as why:
-                self._made[key] = why
-        made = self._made[key]
-        if isinstance(made, Unplanned):
-            raise made
-        return made
+                made[said] = why
+        plan = made[said]
+        if isinstance(plan, Unplanned):
+            raise plan
+        return plan
+
+
+def _make_room(made: dict[object, ThingPlan | Unplanned]) -> None:
+    if len(made) >= PLANS_KEPT:
+        del made[next(iter(made))]
 
 
 _plans: WeakKeyDictionary[Document, Plans] = WeakKeyDictionary()
