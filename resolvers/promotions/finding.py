@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, select
 
 from models.errors import NotFound, VoucherError, VoucherErrorCode
-from models.promotions import Held, Promotion, PromotionState
+from models.promotions import Held, Promotion
 from resolvers.loaders.promotions import PromotionRow, promotion_of
 from resolvers.prepared import prepared
 from resolvers.programs.acting import ProgramAct
@@ -23,36 +22,9 @@ REFUSALS = {
 }
 
 
-class FoundPromotion(NamedTuple):
-    """As it is in this transaction."""
-
-    row: PromotionRow
-    now: dt.datetime
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether a hold may be tried: one that is full says so itself."""
-        return self.row.state(self.now) in (PromotionState.USABLE, PromotionState.FULL) and self._has_begun
-
-    @property
-    def _has_begun(self) -> bool:
-        return self.row.usable_from <= self.now
-
-
 def normalized_code(typed: str) -> str:
     """As it is kept: however it was typed, in capitals and without spaces around it."""
     return typed.strip().upper()
-
-
-async def find_promotion_by_code(act: ProgramAct, code: str) -> FoundPromotion | None:
-    """In whatever state it is; None if the program has no such promotion."""
-    found = select(PROMOTION.c.id).where(
-        PROMOTION.c.program_id == act.program_id, PROMOTION.c.code == normalized_code(code)
-    )
-    promotion_id = (await act.session.execute(found)).scalar_one_or_none()
-    if promotion_id is None:
-        return None
-    return FoundPromotion(await promotion_of(act.session, act.program_id, promotion_id), act.now)
 
 
 class CodeOfPromotion(NamedTuple):
@@ -63,7 +35,7 @@ class CodeOfPromotion(NamedTuple):
 
 
 async def find_standing_by_code(act: ProgramAct, code: str) -> CodeOfPromotion | None:
-    """The same in one statement, for a crowd that comes too late."""
+    """In whatever state it is, in one statement: a crowd comes too late. None if the program has no such promotion."""
     asked = {"program": act.program_id, "code": normalized_code(code), "amount": 0, "now": act.now}
     row = await _by_code.first(act.session, asked)
     return None if row is None else CodeOfPromotion(row[0], Held[row[1]])
