@@ -21,6 +21,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    type_coerce,
     union_all,
 )
 
@@ -41,6 +42,8 @@ LEARNERS_A_CHUNK = 250
 LEARNERS_FOUND_AT_ONCE = 50_000
 # So many lines move so many levels that these are counted anew.
 LINES_WORTH_COUNTING = 20_000
+# An index by dates takes in so much of history at a time: what it changes stays in memory, and is written once.
+SLICE_US = 2 * 365 * 24 * 60 * 60 * 1_000_000
 
 
 async def derive_folded(recording: Recording, parameters: Mapping[str, object], new_lines: int) -> None:
@@ -111,8 +114,9 @@ def _plain_lines() -> Subquery:
 
 @cache
 def add_plain_activity() -> Insert:
+    """Some years of everybody, then the next ones."""
     plain = _plain_lines()
-    return _add_windows(plain, ORGANIZATION)
+    return _add_windows(plain, ORGANIZATION, type_coerce(plain.c.from_at, BigInteger) // SLICE_US)
 
 
 @cache
