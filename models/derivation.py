@@ -219,14 +219,14 @@ def _spans() -> tuple[ColumnElement[int], ColumnElement[int], ColumnElement[int]
 
 @cache
 def learners_with_uncertainty() -> Select[Any]:
-    """The named learners with a belief that is not exact, held now or formerly."""
-    return (
-        select(BELIEF.c.learner_id)
-        .where(
-            _of_learners_named(BELIEF),
-            BELIEF.c.quality != Quality.EXACT,
-        )
-        .distinct()
+    """The named learners with a belief that is not exact, held now or formerly, once for each such belief.
+
+    Asked for each of them once, SQLite reads all beliefs of the organization, in an order that needs no sorting.
+    """
+    return select(BELIEF.c.learner_id).where(
+        BELIEF.c.organization_id == ORGANIZATION,
+        tuple_(BELIEF.c.fact_id, BELIEF.c.recorded_at).in_(_beliefs_of_learners_named()),
+        BELIEF.c.quality != Quality.EXACT,
     )
 
 

@@ -18,8 +18,6 @@ from models.interval import FOREVER_US
 from models.levels import LEVEL, ORGANIZATION, quarter_from
 from resolvers.invariant import Invariant, keys_of
 
-# A fold of a million lines keeps no more than these in mind at a time.
-MOST_PENDING = 20_000
 # To count so many steps, and all others, anew takes less time than to raise them one by one.
 RECOUNTED_FROM = 2_000
 
@@ -41,11 +39,14 @@ class Step(NamedTuple):
     rise: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LevelChanges:
-    """By how much an act under way changes levels, and when; what it has not written yet."""
+    """By how much an act under way changes levels, and when. Of so many changes that counting anew takes less time
+    nothing is kept in mind, however large the act becomes.
+    """
 
     _pending: Counter[tuple[int, int]] = field(default_factory=Counter)
+    are_many: bool = False
 
     def add(self, windows: Iterable[Span], by: int = 1) -> None:
         """Windows that are new, or by -1 those that are no more."""
@@ -55,11 +56,14 @@ class LevelChanges:
                 self.change(scope_id, quarter_from(to_at), -by)
 
     def change(self, scope_id: int, quarter: int, by: int) -> None:
-        self._pending[scope_id, quarter] += by
+        if not self.are_many:
+            self._pending[scope_id, quarter] += by
+            if len(self._pending) > RECOUNTED_FROM:
+                self.become_many()
 
-    @property
-    def are_many(self) -> bool:
-        return len(self._pending) > MOST_PENDING
+    def become_many(self) -> None:
+        self.are_many = True
+        self._pending.clear()
 
     def taken(self) -> list[Step]:
         """What is to be written; from now on it counts as written."""
@@ -77,11 +81,15 @@ def _steps(changes: list[tuple[int, int, int]]) -> Iterator[Step]:
 
 
 async def write_levels(session: AsyncSession, organization_id: int, changes: LevelChanges) -> None:
-    if not (steps := changes.taken()):
-        return
-    if len(steps) > RECOUNTED_FROM:
+    """When an act ends, or a part of it."""
+    if changes.are_many:
+        changes.are_many = False
         await recount_levels(session, organization_id)
-        return
+    elif steps := changes.taken():
+        await _move_levels(session, organization_id, steps)
+
+
+async def _move_levels(session: AsyncSession, organization_id: int, steps: list[Step]) -> None:
     of_one = {"tenant": organization_id}
     await session.execute(levels.open_levels(), of_one | {"steps": as_parameter(map(tuple, steps))})
     if rising := [step for step in steps if step.rise]:

@@ -188,11 +188,8 @@ async def derive_windows(recording: Recording, learner_ids: Sequence[int], *, al
         recording.levels.add(map(Span._make, removed), by=-1)
     added = await recording.session.execute(add_derived_windows(of_new_learners=all_new), parameters)
     recording.levels.add(map(Span._make, added))
-    if recording.levels.are_many:
-        await write_levels(recording.session, recording.organization_id, recording.levels)
-    unsure = (await recording.session.execute(learners_with_uncertainty(), parameters)).scalars().all()
-    if unsure:
-        await _derive_uncertain_windows(recording, unsure)
+    if unsure := set((await recording.session.execute(learners_with_uncertainty(), parameters)).scalars()):
+        await _derive_uncertain_windows(recording, sorted(unsure))
 
 
 async def _derive_uncertain_windows(recording: Recording, learner_ids: Sequence[int]) -> None:

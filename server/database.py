@@ -218,14 +218,15 @@ def _pause_seconds(attempt: int) -> float:
 
 
 def _postgresql_engine(url: URL, statement_timeout_seconds: float) -> AsyncEngine:
-    limits = {"statement_timeout": str(int(statement_timeout_seconds * 1000)), "timezone": "UTC"}
+    # Compiling a statement takes longer than running it: PostgreSQL expects a hundred rows of each list of keys.
+    settings = {"statement_timeout": str(int(statement_timeout_seconds * 1000)), "timezone": "UTC", "jit": "off"}
     engine = create_async_engine(
         url,
         module=StraightDriver(),
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=WRITER_QUEUE_SECONDS,
-        connect_args={"server_settings": limits},
+        connect_args={"server_settings": settings},
     )
     listen(engine.sync_engine)
     return engine

@@ -153,13 +153,14 @@ def sigterm_survived() -> Iterator[list[int]]:
 
 
 def test_collections_of_a_server_that_serves_pass_over_what_was_there_before() -> None:
-    lasting = ["until the end"]
+    lasting, before = ["until the end"], gc.get_threshold()
     settle()
     try:
         assert gc.get_freeze_count()
         assert not any(one is lasting for one in gc.get_objects())
     finally:
         gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 async def test_a_request_that_runs_when_it_is_told_to_stop_is_finished(

@@ -317,7 +317,7 @@ def _in_scope(keys: CTE, predicate: Predicate | None, whole_organization: bool, 
     if not whole_organization or way is Way.INDEX:
         return learner.in_(answers_who(predicate, keys))
     return or_(
-        answers_exactly(predicate, keys, learner),
+        answers_exactly(predicate, keys, learner, one_by_one=True),
         exists(answers_uncertainly(predicate, keys, learner, surely=False)),
     )
 
@@ -343,7 +343,7 @@ def _certain(
     if in_two_scopes:
         return answers_in_both(predicate, keys, learner, surely=True)
     return or_(
-        answers_exactly(predicate, keys, learner),
+        answers_exactly(predicate, keys, learner, one_by_one=True),
         exists(answers_uncertainly(predicate, keys, learner, surely=True)),
     )
 

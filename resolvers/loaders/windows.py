@@ -82,10 +82,17 @@ def satisfies(predicate: Predicate | None, edges: Edges, keys: FromClause, *, su
 
 
 def answers_exactly(
-    predicate: Predicate | None, keys: FromClause, learner: ColumnElement[int] | None = None
+    predicate: Predicate | None,
+    keys: FromClause,
+    learner: ColumnElement[int] | None = None,
+    *,
+    one_by_one: bool = False,
 ) -> ColumnElement[bool]:
     """Whether an exact window known then answers the question of the key with yes, of one learner if given."""
-    return or_(*(exists(_matching(window, predicate, keys, learner)) for window in (CURRENT, FORMER)))
+    matching = (_matching(window, predicate, keys, learner) for window in (CURRENT, FORMER))
+    if one_by_one and learner is not None:
+        matching = (_matching_one(window, predicate, keys, learner) for window in (CURRENT, FORMER))
+    return or_(*map(exists, matching))
 
 
 def _matching(
@@ -96,6 +103,21 @@ def _matching(
     )
     matching = matching if learner is None else matching.where(window.c.learner_id == learner)
     return matching.correlate_except(window)
+
+
+def _matching_one(
+    window: FromClause, predicate: Predicate | None, keys: FromClause, learner: ColumnElement[int]
+) -> Select[Any]:
+    """The same, found by the learner's key for each learner anew, however many there are. PostgreSQL expects few rows
+    of any key: unless none is to be skipped it reads those of all learners once, and unless nothing is added to the
+    edges it reads them in the index by dates.
+    """
+    start, end = (type_coerce(type_coerce(window.c[name], BigInteger) + 0, Instant) for name in ("from_at", "to_at"))
+    edges = Edges(start, start, end, end)
+    matching = select(window.c.learner_id).where(
+        in_scope(window, keys), window.c.learner_id == learner, satisfies(predicate, edges, keys, surely=True)
+    )
+    return matching.where(known(window, keys)).offset(0).correlate_except(window)
 
 
 def answers_uncertainly(

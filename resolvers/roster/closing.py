@@ -37,7 +37,7 @@ from models.organizations import Organization, Scope
 from models.roster import MatchedLine, RosterLine, StagedCertification
 from resolvers.organizations import calendars
 from resolvers.recording import Recording, add_act, begin_recording, derive_windows, end_recording
-from resolvers.roster.folding import LEARNERS_A_CHUNK
+from resolvers.roster.deriving import LEARNERS_A_CHUNK
 from resolvers.roster.staging import ImportRun
 from resolvers.roster.statements import (
     BELIEF_COLUMNS,

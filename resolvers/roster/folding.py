@@ -20,18 +20,16 @@ from models.learners import sort_key
 from models.organizations import Organization, OrganizationClock, Scope, ScopeKind
 from models.roster import MatchedLine, RosterImport, StagedCertification, StagedLine
 from resolvers.erasure.recognising import ErasedPeople, erased_people
-from resolvers.recording import Recording, add_act, begin_recording, derive_windows, end_recording
+from resolvers.recording import Recording, add_act, begin_recording, end_recording
 from resolvers.roster import statements
 from resolvers.roster.certifying import Certified, any_named, record_certifications
+from resolvers.roster.deriving import derive_folded
 from resolvers.roster.lines import Refusal
 from resolvers.roster.staging import ImportRun, report
 
 STAGED = StagedLine.__table__
 MATCHED = MatchedLine.__table__
 CERTIFIED = StagedCertification.__table__
-# PostgreSQL expects few rows of a statement that takes its keys as a parameter, and joins them in nested loops: small
-# chunks keep these linear.
-LEARNERS_A_CHUNK = 250
 # Fewer lines than this are not worth telling PostgreSQL's planner about.
 LINES_WORTH_ANALYZING = 2_000
 
@@ -224,7 +222,7 @@ async def _write_facts(begun: Fold, certified: Certified, refused: int, repeated
         await add_act(begun.recording, begun.run.actor, Source.ROSTER, f"The roster {begun.run.name}")
     if counts.new or counts.corrected:
         await _record_facts(begun, counts.corrected, counts.new_of_known)
-        await _derive(begun)
+        await _derive(begun, counts.new)
     landed = counts.new + counts.corrected + certified.lines_else_the_same
     return Folded(landed, counts.same - certified.lines_else_the_same + repeated, refused)
 
@@ -243,33 +241,9 @@ async def _record_facts(begun: Fold, corrected: int, new_of_known: int) -> None:
     await session.execute(statements.insert_roster_lines(), parameters)
 
 
-async def _derive(begun: Fold) -> None:
-    """The windows of everybody of whom something new was said: at once of new learners with one line, whose windows
-    are that line's, and a chunk of learners at a time of all others.
-    """
-    await begun.recording.session.execute(statements.add_windows_of_single_lines(), begun.parameters)
-    await _change_levels(begun)
+async def _derive(begun: Fold, new_lines: int) -> None:
     await _tell_the_planner(begun.recording.session, begun, "belief", "organization_id, learner_id, fact_id")
-    for all_new in (False, True):
-        last = begun.first_learner - 1 if all_new else 0
-        while learners := await _learners_after(begun, last, all_new):
-            await derive_windows(begun.recording, learners, all_new=all_new)
-            last = learners[-1]
-
-
-async def _change_levels(begun: Fold) -> None:
-    """By what single lines made: activity in the organization and in the line's team at once."""
-    recording = begun.recording
-    changes = await recording.session.execute(statements.changes_of_single_lines(), begun.parameters)
-    for team_id, quarter, change in changes:
-        recording.levels.change(team_id, quarter, change)
-        recording.levels.change(recording.organization_id, quarter, change)
-
-
-async def _learners_after(begun: Fold, last: int, all_new: bool) -> list[int]:
-    parameters = {**begun.parameters, "after": last, "most": LEARNERS_A_CHUNK}
-    statement = statements.new_learners_after() if all_new else statements.known_learners_after()
-    return list((await begun.recording.session.execute(statement, parameters)).scalars())
+    await derive_folded(begun.recording, begun.parameters, new_lines)
 
 
 async def _clear(begun: Fold, keep_matched: bool) -> None:

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Insert,
     Select,
     String,
-    Subquery,
     Update,
     and_,
     bindparam,
@@ -39,12 +38,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningDelete
 
-from models.activity import Window
 from models.base import Instant
 from models.history import Belief, Quality
 from models.interval import BEGINNING, FOREVER
 from models.learners import Learner, Profile
-from models.levels import quarter_of
 from models.organizations import Scope, ScopeKind
 from models.roster import MatchedLine, RosterLine, RosterRefusal, StagedLine
 
@@ -478,79 +475,4 @@ def correct_roster_lines() -> Update:
             MATCHED.c.known_to != MATCHED.c.to_at,
         )
         .values(to_at=MATCHED.c.to_at)
-    )
-
-
-# --------------------------------------------------------------------------------------------- windows
-
-
-def _single_lines() -> Subquery:
-    """New learners' only lines, with both dates known: there is nothing to coalesce, meet or bound. Found in one pass
-    along the key, which groups nothing anew.
-    """
-    only = {name: func.min(MATCHED.c[name]).label(name) for name in ("team_id", "from_at", "to_at")}
-    return (
-        select(MATCHED.c.learner_id, *only.values())
-        .where(of_the_import(MATCHED), MATCHED.c.learner_id >= FIRST_LEARNER)
-        .group_by(MATCHED.c.learner_id)
-        .having(func.count() == 1, func.min(MATCHED.c.from_at) == func.min(MATCHED.c.from_latest))
-        .subquery("single")
-    )
-
-
-@cache
-def add_windows_of_single_lines() -> Insert:
-    columns = ["organization_id", "scope_id", "learner_id", "from_at", "to_at", "known_from"]
-    single = _single_lines()
-    parts = (
-        select(ORGANIZATION, scope_id, *(single.c[name] for name in columns[2:5]), RECORDED_AT)
-        for scope_id in (ORGANIZATION, single.c.team_id)
-    )
-    return insert(Window.__table__).from_select(columns, union_all(*parts))
-
-
-@cache
-def changes_of_single_lines() -> Select[Any]:
-    """By how much these windows change the level of each team, and when: dates of a roster are few."""
-    single = _single_lines()
-    edges = union_all(
-        _edges_of(single, single.c.from_at, func.count()),
-        _edges_of(single, single.c.to_at, -func.count()).where(single.c.to_at < FOREVER),
-    ).subquery("edges")
-    place = (edges.c.team_id, quarter_of(edges.c.at).label("quarter"))
-    change = cast(func.sum(edges.c.change), BigInteger)
-    return select(*place, change.label("change")).group_by(*place)
-
-
-def _edges_of(single: Subquery, edge: ColumnElement[Any], change: ColumnElement[int]) -> Select[Any]:
-    return select(single.c.team_id, edge.label("at"), change.label("change")).group_by(single.c.team_id, edge)
-
-
-@cache
-def new_learners_after() -> Select[Any]:
-    """Those with several lines, or one without a start: the others have their windows already."""
-    return (
-        select(MATCHED.c.learner_id)
-        .where(of_the_import(MATCHED), MATCHED.c.learner_id > bindparam("after", type_=BigInteger))
-        .group_by(MATCHED.c.learner_id)
-        .having(or_(func.count() > 1, func.min(MATCHED.c.from_at) != func.min(MATCHED.c.from_latest)))
-        .order_by(MATCHED.c.learner_id)
-        .limit(bindparam("most", type_=BigInteger))
-    )
-
-
-@cache
-def known_learners_after() -> Select[Any]:
-    """Those of whom a line said something new."""
-    return (
-        select(MATCHED.c.learner_id)
-        .where(
-            of_the_import(MATCHED),
-            MATCHED.c.learner_id > bindparam("after", type_=BigInteger),
-            MATCHED.c.learner_id < FIRST_LEARNER,
-            or_(MATCHED.c.known_to.is_(None), MATCHED.c.known_to != MATCHED.c.to_at),
-        )
-        .distinct()
-        .order_by(MATCHED.c.learner_id)
-        .limit(bindparam("most", type_=BigInteger))
     )

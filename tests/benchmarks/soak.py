@@ -8,7 +8,7 @@ alive, which is how long its event loop is away. It fails, and exits with 1, if
     memory grows from the second quarter to the last, by its medians, by more than a tenth and 16 MiB;
     open files grow so by more than 8;
     of a hundred answers that it is alive more than one takes longer than `--lag` seconds, and than whoever asks was
-    kept waiting for the processor by others;
+    kept waiting for the processor by others; what the server's loop was kept waiting for it is not counted;
     anything is answered with a fault of the server's own, or its log tells of an error.
 
     python -m tests.benchmarks.soak [--minutes 60] [--speed 12] [--lag 0.5] [--log FILE] [--postgres URL]
@@ -70,14 +70,17 @@ class Watch:
     memory_bytes: list[int] = field(default_factory=list)
     files: list[int] = field(default_factory=list)
     connections: list[int] = field(default_factory=list)
+    # Of each answer that it is alive: how long it took, and of that how long the loop had no processor.
     lags: list[float] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
     # How much later than it should this process itself went on.
     own_lags: list[float] = field(default_factory=list)
 
     async def look(self, client: httpx.AsyncClient, administrator: asyncpg.Connection | None, name: str) -> None:
-        began = time.perf_counter()
+        waited, began = _waited_seconds(self.process), time.perf_counter()
         (await client.get("/health/live")).raise_for_status()
         self.lags.append(time.perf_counter() - began)
+        self.waits.append(_waited_seconds(self.process) - waited)
         self.memory_bytes.append(_memory_bytes(self.process))
         self.files.append(_open_files(self.process))
         if administrator:
@@ -92,13 +95,19 @@ class Watch:
 
 def worst(lags: Sequence[float]) -> float:
     """Of a hundred the second longest."""
-    return statistics.quantiles(lags, n=100)[98]
+    return statistics.quantiles(lags, n=100, method="inclusive")[98]
 
 
 def _memory_bytes(process: int) -> int:
     """Resident, as Linux tells it."""
     pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _waited_seconds(process: int) -> float:
+    """How long its main thread, which runs the loop, could have gone on, and others had the processors."""
+    nanoseconds = int(Path(f"/proc/{process}/schedstat").read_text(encoding="ascii").split()[1])
+    return nanoseconds / 1e9
 
 
 def _open_files(process: int) -> int:
@@ -246,10 +255,11 @@ def show(
     if seen.connections:
         first, last = quarters(seen.connections)
         table.add_row("connections at PostgreSQL", f"{first:.0f}", f"{last:.0f}", str(max(seen.connections)))
-    for whose, lags in (("its lag", seen.lags), ("own lag", seen.own_lags)):
+    net_lags = [lag - wait for lag, wait in zip(seen.lags, seen.waits, strict=True)]
+    for whose, lags in (("its lag", seen.lags), ("without waiting", net_lags), ("own lag", seen.own_lags)):
         shown = (statistics.median(lags), worst(lags), max(lags))
         table.add_row(f"{whose}, ms: median, 99 %, longest", *(f"{1_000 * one:.0f}" for one in shown))
-    away = worst(seen.lags)
+    away = worst(net_lags)
     console.print(table)
     slowest = sorted(portal.took.items(), key=lambda one: -statistics.median(one[1]))[:10]
     console.print("slowest: " + ", ".join(f"{name} {1_000 * statistics.median(took):.0f} ms" for name, took in slowest))
