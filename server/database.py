@@ -126,7 +126,7 @@ class Database:
 
         That a server has closed a connection is noticed when it is used again: then the next one tells.
         """
-        newest = _newest_revision()
+        newest = newest_revision()
         for _ in range(READINESS_LOOKS):
             with suppress(SQLAlchemyError, OSError):
                 async with self.reading() as connection:
@@ -203,7 +203,7 @@ def _alembic_config(connection: Connection | None = None) -> Config:
 
 
 @cache
-def _newest_revision() -> str | None:
+def newest_revision() -> str | None:
     """Of this version: to find it, every migration is read and run through."""
     return ScriptDirectory.from_config(_alembic_config()).get_current_head()
 

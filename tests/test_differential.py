@@ -16,7 +16,7 @@ from tests.everything import Everything
 from tests.generated_documents import Written, write
 from tests.meaningful_values import pool_of
 
-DOCUMENTS, DOCUMENTS_IF_THOROUGH = 150, 10_000
+DOCUMENTS, DOCUMENTS_IF_THOROUGH = 80, 10_000
 THOROUGH_EXAMPLES = 1_000
 # The others: somebody may not see it, an id of another kind, variables that do not fit.
 LEAST_COMPILED = 0.4

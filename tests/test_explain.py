@@ -45,14 +45,15 @@ async def explained(client: httpx.AsyncClient, query: str, **variables: Any) -> 
     return explain
 
 
-async def test_staff_see_what_ran_it_and_each_statement_in_order(database: Database) -> None:
+async def test_staff_see_what_ran_it_and_each_statement(database: Database) -> None:
     await acme(database)
     async with visiting(database) as client:
         with statements() as ran:
             explain = await explained(client, LIST, slug="acme")
     # The first found out who asks.
     seen = [" ".join(one.sql.split()) for one in ran if one.sql != "BEGIN"][1:]
-    assert [statement["sql"] for statement in explain["statements"]] == seen
+    # Those that were read at once end in any order.
+    assert sorted(statement["sql"] for statement in explain["statements"]) == sorted(seen)
     assert explain["statementCount"] == len(seen) > 2
     assert explain["ran"]
     assert {statement["rows"] for statement in explain["statements"]} <= {1, 2}
