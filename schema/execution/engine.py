@@ -29,7 +29,7 @@ class Plans:
 
     def __init__(self, document: Document) -> None:
         self._steering = steering_variables(document)
-        self._made: dict[object, dict[object, ThingPlan | Unplanned]] = {}
+        self._made: dict[object, dict[object, ThingPlan | str]] = {}
 
     def of(self, schema: strawberry.Schema, context: OperationContext, variables: VariableValues) -> ThingPlan:
         """Raises Unplanned, also when it is asked again."""
@@ -45,14 +45,15 @@ class Plans:
             try:
                 made[said] = Planner(schema, operation.document, operation.node, steering).plan()
             except Unplanned as why:
-                made[said] = why
+                # The words alone: an exception keeps the frames, and so the requests, of all who raised it.
+                made[said] = str(why)
         plan = made[said]
-        if isinstance(plan, Unplanned):
-            raise plan
+        if isinstance(plan, str):
+            raise Unplanned(plan)
         return plan
 
 
-def _make_room(made: dict[object, ThingPlan | Unplanned]) -> None:
+def _make_room(made: dict[object, ThingPlan | str]) -> None:
     if len(made) >= PLANS_KEPT:
         del made[next(iter(made))]
 
