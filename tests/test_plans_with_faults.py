@@ -53,6 +53,7 @@ async def asked(
 
 # Of an object that is null already graphql-core waits for nothing more.
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.usefixtures("collected")
 async def test_what_a_batch_reads_wrongly_is_told_as_graphql_core_tells_it(everything: Everything) -> None:
     database, pool, tried = everything.database, await pool_of(everything.database), 0
     dice = Random(0)
