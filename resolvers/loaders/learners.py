@@ -1,15 +1,9 @@
 """Reading learners: pages of them for many lists at once, how many a list holds, and single ones by id.
 
 A page is found in one of two ways, with the same rows. In the list's order: each learner is asked about until the page
-<<<<<<< HEAD
-is full, which takes no longer in a large organization if many answer. Or from an index: whoever answers is looked up
-and put in order, which takes no longer in a large organization if few answer, as in a team. How many of an
-organization do is not known beforehand, so the first way is given up after so many learners, for the second.
-=======
 is full, which takes no longer in a large organization if many answer. Or from an index: whoever answers is looked up,
 then put in order, which takes no longer in a large organization if few answer, as in a team. How many do of an
 organization is not known beforehand, so the first way is given up after so many learners, for the second.
->>>>>>> main
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ class Running:
 
     async def _things(self, shape: ThingShape, things: Sequence[Any]) -> list[Any]:
         if shape.only is not None:
-            return list(await self.objects(shape.only, things))
+            return await self.objects(shape.only, things)
         places: dict[type, list[int]] = {}
         for place, thing in enumerate(things):
             places.setdefault(type(thing), []).append(place)
