@@ -100,7 +100,7 @@ async def _move_levels(session: AsyncSession, organization_id: int, steps: list[
 
 
 async def recount_levels(session: AsyncSession, organization_id: int) -> None:
-    """Forgets an organization's levels and counts them from its windows: for windows that no act of ours wrote."""
+    """Forgets an organization's levels and counts them from its windows: where many changed, or by no act of ours."""
     await session.execute(delete(LEVEL).where(LEVEL.c.organization_id == organization_id))
     await session.execute(levels.recount_levels(), {"tenant": organization_id})
 

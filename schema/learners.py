@@ -33,6 +33,7 @@ from resolvers.loaders.windows import (
     WindowsKey,
     WindowsPage,
     few_windows_of_learners,
+    position_of,
     windows_of_learners,
 )
 from schema.context import Info
@@ -354,8 +355,8 @@ LATEST = WindowsPage(None, 1, newest_first=True)
 
 
 def _position(window: ActivityWindow) -> tuple[int, int, int]:
-    row = window.row
-    return row.to_latest, row.from_earliest, row.known_from
+    position: tuple[int, int, int] = position_of(window.row)
+    return position
 
 
 # ------------------------------------------------------------------------------------------------ learners

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import orjson
@@ -103,6 +104,10 @@ class Edge(Generic[N]):
         return self.page.cursor_at(self.place)
 
 
+def edges_of(page: Page[N]) -> list[Edge[N]]:
+    return [Edge(node=node, page=page, place=place) for place, node in enumerate(page.nodes)]
+
+
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[N]):
     page: strawberry.Private[Page[Any]]
@@ -110,7 +115,7 @@ class Connection(Generic[N]):
 
     @field("The rows of this page, in order.")
     def edges(self) -> list[Edge[N]]:
-        return [Edge(node=node, page=self.page, place=place) for place, node in enumerate(self.page.nodes)]
+        return edges_of(self.page)
 
     @field("Where this page lies in the list.")
     def page_info(self) -> PageInfo:
@@ -154,10 +159,8 @@ def _position(cursor: str, of: str, field: str, kinds: Sequence[type]) -> Positi
 
 def page_of(nodes: Sequence[tuple[N, Position]], paging: Paging) -> Page[N]:
     """From nodes with their positions, in the order of paging, one too many perhaps."""
-    kept = list(nodes[: paging.size])
-    if paging.backward:
-        kept.reverse()
-    return Page([node for node, _ in kept], lambda place: kept[place][1], paging, len(nodes) > paging.size)
+    pairs = Page.of(nodes, itemgetter(1), paging)
+    return Page([node for node, _ in pairs.nodes], pairs.position_at, paging, pairs.more)
 
 
 def connection_of(

@@ -46,6 +46,7 @@ from schema.pagination import (
     PageInfo,
     Paging,
     connection_of,
+    edges_of,
     page_of,
     paging,
 )
@@ -115,7 +116,7 @@ class BillingMonth:
 
     @field("The snapshots of this page, in order.")
     def edges(self) -> list[Edge[BillingSnapshot]]:
-        return [Edge(node=node, page=self.page, place=place) for place, node in enumerate(self.page.nodes)]
+        return edges_of(self.page)
 
     @field("Where this page lies in the list.")
     def page_info(self) -> PageInfo:

@@ -39,7 +39,7 @@ class Batch(Generic[K]):
         return [(future, key) for future, key in self.waiting if not future.cancelled()]
 
 
-class Turns:
+class Rounds:
     """When the batches of a request begin: together, once nothing that the request reads is on its way.
 
     So what fields side by side ask for is read at once however long each of them took to get there, and how many
@@ -81,14 +81,14 @@ class Turns:
 
 
 class Loader(Generic[K, V]):
-    """Reads what is asked for until its turn as one batch, and remembers what it found.
+    """Reads what is asked for until its round begins as one batch, and remembers what it found.
 
     Strawberry's own loader makes a future for each key. Who asks for many at once waits here for one.
     """
 
-    def __init__(self, read: Callable[[list[K]], Awaitable[Sequence[V]]], turns: Turns) -> None:
+    def __init__(self, read: Callable[[list[K]], Awaitable[Sequence[V]]], rounds: Rounds) -> None:
         self._read = read
-        self._turns = turns
+        self._rounds = rounds
         self._found: dict[K, V] = {}
         self._on_its_way: dict[K, Batch[K]] = {}
         self._next: Batch[K] | None = None
@@ -123,7 +123,7 @@ class Loader(Generic[K, V]):
     def _gathering(self) -> Batch[K]:
         if self._next is None:
             self._next = Batch()
-            self._turns.take(partial(self._bring, self._next))
+            self._rounds.take(partial(self._bring, self._next))
         return self._next
 
     async def _bring(self, batch: Batch[K]) -> None:
@@ -148,7 +148,7 @@ class Loaders:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._turns = Turns()
+        self._rounds = Rounds()
         self._made: dict[Hashable, Loader[Any, Any]] = {}
 
     def rows(self, batch: Callable[..., Awaitable[list[R]]], *arguments: Hashable) -> Loader[Any, list[R]]:
@@ -175,7 +175,7 @@ class Loaders:
     ) -> Loader[Any, V]:
         key = (batch, arguments)
         if key not in self._made:
-            self._made[key] = Loader(load, self._turns)
+            self._made[key] = Loader(load, self._rounds)
         return self._made[key]
 
 

@@ -299,7 +299,7 @@ class WindowsPage:
         """The page of all windows of a learner, which are given in order of their ends."""
         if self.after is not None:
             beyond = operator.lt if self.newest_first else operator.gt
-            rows = [row for row in rows if beyond(_position(row), self.after)]
+            rows = [row for row in rows if beyond(position_of(row), self.after)]
         return rows[: -self.limit - 1 : -1] if self.newest_first else rows[: self.limit]
 
 
@@ -320,7 +320,7 @@ class WindowRow(NamedTuple):
 
 
 # By what the windows of a learner are ordered.
-_position = operator.attrgetter("to_latest", "from_earliest", "known_from")
+position_of = operator.attrgetter("to_latest", "from_earliest", "known_from")
 
 
 async def few_windows_of_learners(
@@ -339,7 +339,7 @@ async def few_windows_of_learners(
         found[row[0]].append(WindowRow._make(row))
     for windows in found:
         if len(windows) > 1:
-            windows.sort(key=_position)
+            windows.sort(key=position_of)
     return list(found)
 
 
