@@ -87,12 +87,12 @@ def _execute(driver: Any, act: Callable[[sqlite3.Connection], sqlite3.Cursor], b
 class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     """Runs a short statement where it is asked for, without any trip: SQLite lets connections change threads."""
 
-    __slots__ = ("_is_to_begin", "_only_reads")
+    __slots__ = ("_is_on_its_way", "_is_to_begin", "_only_reads")
     _cursor_cls = OneTripCursor  # type: ignore[assignment]  # declared for the one class alone
 
     def __init__(self, dbapi: AsyncAdapt_aiosqlite_dbapi, connection: Any) -> None:
         super().__init__(dbapi, connection)
-        self._is_to_begin = self._only_reads = False
+        self._is_on_its_way = self._is_to_begin = self._only_reads = False
 
     def begin_later(self) -> None:
         """Reading begins on the trip of its first statement: until then there is nothing to have a snapshot of."""
@@ -100,10 +100,12 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
 
     def rollback(self) -> None:
         """The pool asks for it whenever a connection comes back: there is most often nothing to undo. Nobody waits for
-        the end of what was only read: whatever is asked next comes after it.
+        the end of what was only read: whatever is asked next comes after it. Who was cancelled on the way may have a
+        transaction that begins only now.
         """
+        is_left_alone, self._is_on_its_way = self._is_on_its_way, False
         self._is_to_begin = False
-        if not self._own.in_transaction:
+        if not (self._own.in_transaction or is_left_alone):
             return
         if self._only_reads:
             driver: Any = self._connection
@@ -116,7 +118,9 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
         driver: Any = self._connection
         begins, self._is_to_begin = self._is_to_begin, False
         async with self._execute_mutex:
+            self._is_on_its_way = True
             executed: Executed = await driver._execute(_execute, driver, act, begins)
+            self._is_on_its_way = False
             return executed
 
     async def fetch(self, statement: str, values: Sequence[Any], *, is_short: bool) -> Sequence[Sequence[Any]]:

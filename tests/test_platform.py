@@ -9,16 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import literal, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from typer.testing import CliRunner
 
+from resolvers.prepared import Prepared
 from server import bootstrap
 from server.addresses import address
 from server.bootstrap import ROOT, SetUpError
@@ -313,6 +316,39 @@ async def test_a_statement_that_takes_too_long_is_stopped_and_the_connection_goe
         await connection.rollback()
         assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
     await impatient.close()
+
+
+@pytest.mark.parametrize("way", [Database.reading, Database.writing])
+async def test_who_is_cancelled_on_the_way_to_the_database_leaves_no_transaction_behind(
+    database: Database, way: Callable[[Database], AbstractAsyncContextManager[AsyncConnection | AsyncSession]]
+) -> None:
+    """SQLite's thread may come to a statement only when nobody waits for it any more."""
+    if database.dialect == "postgresql":
+        pytest.skip("a connection of PostgreSQL has no thread")
+    own = Database.open(database.url.render_as_string(hide_password=False))
+    released, one = threading.Event(), Prepared(lambda: select(literal(1)))
+
+    async def ask() -> Any:
+        async with way(own) as connected:
+            await one.rows(connected, {})
+            connection = await connected.connection() if isinstance(connected, AsyncSession) else connected
+            return (await connection.get_raw_connection()).driver_connection
+
+    thread = (await ask())._tx
+    thread.put((None, released.wait))
+    while thread.qsize():  # noqa: ASYNC110  # a queue of threads tells nobody
+        await asyncio.sleep(0)
+    cancelled = asyncio.create_task(ask())
+    while not thread.qsize():  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    cancelled.cancel()
+    asyncio.get_running_loop().call_later(0.01, released.set)
+    await asyncio.gather(cancelled, return_exceptions=True)
+    released.set()
+    await ask()
+    async with database.writing() as session:
+        await session.execute(text("SELECT 1"))
+    await own.close()
 
 
 async def test_a_database_is_ready_once_it_is_migrated_and_migrating_again_is_harmless(database: Database) -> None:
