@@ -11,7 +11,7 @@ from enum import Enum
 from typing import NotRequired, TypedDict
 
 import structlog
-from graphql import GraphQLError, GraphQLSyntaxError
+from graphql import FieldNode, GraphQLError, GraphQLSyntaxError
 
 from models.errors import DomainError
 
@@ -119,9 +119,17 @@ def is_unexpected(error: GraphQLError) -> bool:
     A value that does not fit its type has an exception behind it too, but it names the place in the document and no
     path in the answer, as nothing has run yet.
     """
-    if error.original_error is None or isinstance(error.original_error, DomainError | GraphQLError):
+    if error.original_error is None or isinstance(error.original_error, DomainError):
         return False
+    if isinstance(error.original_error, GraphQLError):
+        return _is_of_what_a_field_gave(error)
     return error.path is not None or not error.nodes
+
+
+def _is_of_what_a_field_gave(error: GraphQLError) -> bool:
+    """While it runs, graphql-core itself refuses what fits no type: of an argument at the value that the client wrote,
+    of what our function gave at the field."""
+    return error.path is not None and all(isinstance(node, FieldNode) for node in error.nodes or ())
 
 
 def log_errors(errors: Sequence[GraphQLError]) -> None:

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from enum import Enum
 from typing import Any, TypeVar
 
+import orjson
 import pytest
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -246,6 +247,29 @@ async def test_a_thing_of_another_class_is_refused_as_graphql_core_refuses_it(po
         by_plan, _ = await answered(compiled=True)
         by_graphql_core, _ = await answered(compiled=False)
     assert alike(by_plan.content, by_graphql_core.content)
+
+
+@pytest.mark.parametrize(
+    ("position", "fault"),
+    [
+        ("publisher", "stranger"),
+        ("authors", "strangers"),
+        ("related", "strangers"),
+        ("authors", "true"),
+        ("name", "object"),
+        ("pages", "huge"),
+        ("binding", "text"),
+        ("binding", "null"),
+    ],
+)
+async def test_what_fits_no_type_is_a_fault_of_ours_and_masked(position: str, fault: str) -> None:
+    document = Written(query=DOCUMENT, variables={})
+    with a_fault(position, fault), capture_logs() as logged:
+        answer = await told(nothing_to_read, nothing_to_write, document, STAFF, compiled=False, schema=SCHEMA)
+    errors = orjson.loads(answer.content)["errors"]
+    assert {(one["message"], one["extensions"]["code"]) for one in errors} == {("Internal error", "INTERNAL")}
+    assert [line["event"] for line in logged] == ["graphql.failed"] * len(errors)
+    assert all(line["exc_info"] for line in logged)
 
 
 @pytest.mark.parametrize("position", ["authors of all", "editors of all"])

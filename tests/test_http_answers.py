@@ -154,6 +154,13 @@ async def test_what_a_client_does_wrong_is_a_line_without_a_traceback(server: Se
     assert not any("exception" in line for line in server.logged())
 
 
+async def test_an_argument_that_turns_out_null_while_it_runs_is_the_clients_own_mistake(server: Serving) -> None:
+    answer = await server.ask('query($n: String = "Z") { greet(name: $n) }', variables={"n": None})
+    assert code_of(answer) == "GRAPHQL_VALIDATION_FAILED"
+    assert "'$n' provided to non-null type" in answer.json()["errors"][0]["message"]
+    assert {line["level"] for line in server.logged()} == {"info"}
+
+
 async def test_text_of_any_script_comes_back_as_it_was_sent(server: Serving) -> None:
     name = "Zoë 🦊 \u2028 \x7f"
     answer = await server.ask("query($n: String!) { greet(name: $n) }", variables={"n": name})
