@@ -7,7 +7,15 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from graphql import GraphQLError, GraphQLSyntaxError, Visitor, get_introspection_query, parse, visit
+from graphql import (
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLSyntaxError,
+    Visitor,
+    get_introspection_query,
+    parse,
+    visit,
+)
 
 from graphiql.operations import load_operations
 from models.access import Role
@@ -17,7 +25,7 @@ from schema.execution.admission import Admission, Admitted, prices_in
 from schema.execution.costs import BY_IDS, DEAR, UNKNOWN
 from schema.execution.counting import actual_cost
 from schema.execution.documents import Asked
-from schema.execution.limits import Limits
+from schema.execution.limits import ROWS, Limits
 from schema.execution.survey import FragmentCircle, Survey
 from schema.execution.throttle import Throttle, Throttled
 from schema.root import schema
@@ -161,6 +169,20 @@ def test_lists_in_variables_are_as_long_as_those_in_documents_at_most() -> None:
     query = "query($ids:[ID!]!){nodes(ids:$ids){id}}"
     assert admitted(query, ids=["x"] * 250).cost == 100
     assert refusal_of(query, ids=["x"] * 251).startswith("The request has 251 items in one list of a variable; 250")
+
+
+def test_the_rows_of_a_roster_are_left_to_their_mutation_which_says_what_to_do_with_more() -> None:
+    query = "mutation($input:RosterImportInput!){rosterImport(input:$input){rowsLanded}}"
+    admitted(query, input={"rows": [{"number": 1}] * 1_000})
+    refused = "The request has 1,001 items in one list of a variable; 250 are allowed. Send them in several lots."
+    assert refusal_of(query, input={"rows": [{"number": 1}] * 1_001}) == refused
+    assert "251 items" in refusal_of(query, input={"rows": [["x"] * 251]})
+    assert "251 items" in refusal_of("query($rows:[ID!]!){nodes(ids:$rows){id}}", rows=["x"] * 251)
+
+
+def test_no_other_input_has_rows() -> None:
+    inputs = [each for each in SCHEMA.type_map.values() if isinstance(each, GraphQLInputObjectType)]
+    assert [each.name for each in inputs if ROWS in each.fields] == ["RosterImportInput"]
 
 
 def test_an_operation_moves_money_once() -> None:

@@ -106,7 +106,8 @@ def _check(batch: Batch) -> None:
     if not 1 <= len(batch.rows) <= MOST_ROWS:
         raise RosterError(
             RosterErrorCode.BATCH_TOO_LARGE,
-            f"A batch holds 1 to {MOST_ROWS} rows, this one {len(batch.rows):,}.",
+            f"A batch holds 1 to {MOST_ROWS} rows, this one {len(batch.rows):,}. Send more of them in parts, all under "
+            "this import id, or have them imported as a file.",
             "rows",
         )
     if not 1 <= len(batch.import_id) <= 100 or not batch.import_id.isprintable():

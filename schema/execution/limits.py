@@ -34,6 +34,9 @@ class Limits:
 ASK_LESS = "Ask for less at once."
 IN_LOTS = "Send them in several lots."
 NEST_LESS = "Nest them less."
+# A roster's rows reach their mutation even if they are more than it takes, up to so many times more: it knows what else
+# to do with them. No other input has a field of this name.
+ROWS, MORE_ROWS = "rows", 4
 
 
 def refuse_length(text: str, limits: Limits) -> None:
@@ -76,13 +79,17 @@ def _number(asked: int) -> str:
 
 def refuse_values(variables: Mapping[str, JSON], limits: Limits) -> None:
     """A long list is refused before it is looked through, so that little is done for what is refused."""
-    waiting: list[tuple[JSON, int]] = [(value, 1) for value in variables.values()]
+    usual, of_rows = limits.list_items, limits.list_items * MORE_ROWS
+    waiting: list[tuple[JSON, int, int]] = [(value, 1, usual) for value in variables.values()]
     while waiting:
-        value, level = waiting.pop()
+        value, level, most = waiting.pop()
         if isinstance(value, list):
-            _refuse("items in one list of a variable", len(value), limits.list_items, IN_LOTS)
-        elif not isinstance(value, dict):
+            if len(value) > most:
+                _refuse("items in one list of a variable", len(value), usual, IN_LOTS)
+            inner = [(each, level + 1, usual) for each in value]
+        elif isinstance(value, dict):
+            inner = [(each, level + 1, of_rows if name == ROWS else usual) for name, each in value.items()]
+        else:
             continue
         _refuse("levels of lists and objects in a variable", level, limits.value_depth, NEST_LESS)
-        inner = value if isinstance(value, list) else value.values()
-        waiting += [(each, level + 1) for each in inner]
+        waiting += inner
