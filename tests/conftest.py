@@ -26,7 +26,7 @@ from server.database import Database, migrate, newest_revision
 from server.postgres import PostgresError, running_postgres
 from tests.opening import copied, opened
 
-pytest_plugins = ["tests.demo_data", "tests.everything", "tests.serving"]
+pytest_plugins = ["tests.demo_data", "tests.everything", "tests.importing", "tests.serving"]
 
 TEMPLATE = "countersign_template"
 SERVER_VARIABLE = "COUNTERSIGN_TEST_POSTGRES"
@@ -67,10 +67,15 @@ ON_SQLITE_UNLESS_THOROUGH = {
     "test_cohorts",
     "test_contracts",
     "test_dispute_api",
+    "test_dispute_opening",
     "test_dispute_properties",
-    "test_disputes",
+    "test_dispute_resolving",
+    "test_dispute_steps",
     "test_drift",
     "test_erasure",
+    "test_erasure_returning",
+    "test_erasure_texts",
+    "test_erasure_traces",
     "test_exclusions",
     "test_explain",
     "test_exports",
@@ -92,7 +97,11 @@ ON_SQLITE_UNLESS_THOROUGH = {
     "test_promotions",
     "test_receipts",
     "test_responsibility",
-    "test_roster",
+    "test_roster_batches",
+    "test_roster_closing",
+    "test_roster_files",
+    "test_roster_interruptions",
+    "test_roster_rows",
     "test_sign_in",
     "test_simulation",
     "test_snapshot_properties",
@@ -115,8 +124,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("bounded")
 
 
+def is_thorough() -> bool:
+    return hypothesis.settings().max_examples >= THOROUGH_EXAMPLES
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if hypothesis.settings().max_examples < THOROUGH_EXAMPLES:
+    if not is_thorough():
         config.hook.pytest_deselected(items=[item for item in items if _waits_for_thorough(item)])
         items[:] = [item for item in items if not _waits_for_thorough(item)]
 

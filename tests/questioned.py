@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
+import pytest
+
 from models.access import Role
 from models.cases import DisputeOutcome, LineKey
+from models.errors import DomainError
 from models.events import Event, Thing
 from resolvers.disputes.opening import AskedLine, Opening, open_dispute, open_drift_case
 from resolvers.disputes.resolving import Resolution, resolve
@@ -136,3 +139,9 @@ async def questioned_bill(database: Database, *, show: str = "issued") -> Questi
     if shown:
         await partial(shown, invoice_id)()
     return Questioned(billed, invoice_id, snapshot.id, learner_id)
+
+
+async def refusal(deed: Awaitable[Any]) -> str:
+    with pytest.raises(DomainError) as refused:
+        await deed
+    return refused.value.code.name

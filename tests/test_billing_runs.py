@@ -13,8 +13,8 @@ from resolvers.principal import Principal
 from server.database import Database
 from server.worker import Worker
 from tests.asking import NOW, ask
+from tests.importing import contents
 from tests.months import client, clients
-from tests.test_roster import contents
 
 RUN = """
 mutation($input: BillingSnapshotRunInput!, $first: Int = 50, $after: String) { billingSnapshotRun(input: $input) {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +22,8 @@ from schema.ids import encode_id
 from server.database import Database
 from tests.asking import ask
 from tests.builders import STAFF, organization
-from tests.test_erasure import ROW, named_learner, waiting_in_an_import
-from tests.test_roster import Roster
+from tests.erasing import ROW, named_learner, waiting_in_an_import
+from tests.importing import Roster
 from tests.test_statements import reads, statements
 
 CERTIFICATION = Certification.__table__
@@ -36,11 +35,6 @@ END = """mutation ($input: CertificationEndInput!) { certificationEnd(input: $in
 LEARNERS = """query ($id: ID!, $of: LearnerCertificationFilter, $knownAt: DateTime) { node(id: $id) {
   ... on Organization { learners(certification: $of, knownAt: $knownAt, sortBy: EXTERNAL_ID) {
     totalCount nodes { externalId certifications { name expiresOn recordedAt } } } } } }"""
-
-
-@pytest.fixture
-async def roster(database: Database, tmp_path: Path) -> Roster:
-    return Roster(database, tmp_path, await organization(database, zone="America/Chicago"))
 
 
 async def held(roster: Roster, external_id: str, *, ever: bool = False) -> list[str]:

@@ -19,7 +19,7 @@ from models.voucher_programs import Leftovers, VoucherFunding
 from server.database import Database
 from tests import minding
 from tests.builders import MINUTE
-from tests.conftest import EMPTYING, THOROUGH_EXAMPLES, Clone, File
+from tests.conftest import EMPTYING, Clone, File, is_thorough
 from tests.noting import Basket, Card
 from tests.tellers import Mood
 from tests.telling import Story
@@ -196,5 +196,4 @@ def empty(request: pytest.FixtureRequest) -> Empty:
 
 
 async def test_a_checkout_comes_out_as_it_was_noted_whatever_happens(empty: Empty) -> None:
-    thorough = settings().max_examples >= THOROUGH_EXAMPLES
-    await played(empty, *((200, 30) if thorough else (3, 20)))
+    await played(empty, *((200, 30) if is_thorough() else (3, 20)))

@@ -24,8 +24,8 @@ from server.cli import app
 from server.database import Database
 from tests.billing import Billed
 from tests.builders import STAFF, organization
+from tests.importing import contents
 from tests.months import LATER, SEPTEMBER, SIGNER, client, clients, made, said, whole_month
-from tests.test_roster import contents
 
 T = TypeVar("T")
 FEBRUARY = dt.date(2026, 2, 1)

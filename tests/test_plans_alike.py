@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from random import Random
 
-import hypothesis
 import pytest
 
 from graphiql.operations import load_operations
 from schema.root import schema
 from tests.alike import alike
 from tests.asking import STAFF
+from tests.conftest import is_thorough
 from tests.differing import COMPILED, Comparison, told
 from tests.everything import Everything
 from tests.generated_documents import Written, write
 from tests.meaningful_values import pool_of
 
 DOCUMENTS, DOCUMENTS_IF_THOROUGH = 80, 10_000
-THOROUGH_EXAMPLES = 1_000
 # The others: somebody may not see it, an id of another kind, variables that do not fit.
 LEAST_COMPILED = 0.4
 
@@ -53,7 +52,3 @@ async def test_a_mutation_is_left_to_graphql_core(everything_in_sqlite: Everythi
 
 def documents() -> int:
     return DOCUMENTS_IF_THOROUGH if is_thorough() else DOCUMENTS
-
-
-def is_thorough() -> bool:
-    return hypothesis.settings().max_examples >= THOROUGH_EXAMPLES

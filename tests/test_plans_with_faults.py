@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from random import Random
 
-import hypothesis
 import orjson
 import pytest
 from structlog.testing import capture_logs
@@ -17,6 +16,7 @@ from schema.root import schema
 from server.database import Database
 from tests.alike import alike
 from tests.asking import STAFF
+from tests.conftest import is_thorough
 from tests.differing import Told, told
 from tests.everything import Everything
 from tests.faulty import Fault, FaultyLoaders, Kind, Seen
@@ -24,7 +24,6 @@ from tests.generated_documents import Written, write
 from tests.meaningful_values import Pool, pool_of
 
 FAULTS, FAULTS_IF_THOROUGH = 60, 3_000
-THOROUGH_EXAMPLES = 1_000
 OFFERED = [
     Written(query=one.query, variables=dict(one.variables))
     for one in load_operations()
@@ -33,7 +32,7 @@ OFFERED = [
 
 
 def how_many() -> int:
-    return FAULTS_IF_THOROUGH if hypothesis.settings().max_examples >= THOROUGH_EXAMPLES else FAULTS
+    return FAULTS_IF_THOROUGH if is_thorough() else FAULTS
 
 
 async def asked(

@@ -21,7 +21,7 @@ from resolvers.roster.report import refusals
 from server.database import Database
 from server.import_roster import ImportOptions, import_file
 from tests.builders import STAFF
-from tests.test_roster import KILLED_PROGRAM, contents, meaning
+from tests.importing import KILLED_PROGRAM, contents, meaning
 
 ROSTER = os.environ.get("COUNTERSIGN_ROSTER")
 NOW = dt.datetime(2026, 2, 1, 12, tzinfo=dt.UTC)

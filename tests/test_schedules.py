@@ -40,6 +40,7 @@ from tests.builders import STAFF
 from tests.carting import carts_kept
 from tests.checking_out import Counter, counter
 from tests.code_keys import CODE_KEYS
+from tests.conftest import is_thorough
 from tests.opening import copied, opened
 from tests.races.test_checkout_races import must_add_up, own_rows
 from tests.schedules import Conductor
@@ -267,7 +268,7 @@ def missing(guard: str) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("guard", list(GUARDS)[: None if settings().max_examples > 100 else 2])
+@pytest.mark.parametrize("guard", list(GUARDS)[: None if is_thorough() else 2])
 def test_where_a_guard_is_missing_a_short_schedule_shows_it(guard: str, sqlite_template: Path, tmp_path: Path) -> None:
     """Found by trying, and shrunk: who acts, and the turns until it goes wrong."""
     with asyncio.Runner() as runner:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from hypothesis import settings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -31,11 +30,11 @@ from resolvers.snapshots.drift import DifferenceKind, counts_known, differences_
 from resolvers.snapshots.taking import Inquiry, inquire
 from server.database import Database
 from tests.builders import STAFF, Tenant, organization
+from tests.conftest import is_thorough
 
 FIRST, DAYS = dt.date(2017, 6, 1), 150
 LEARNERS, CORRECTIONS_A_ROUND = 40, 250
-# `--thorough` tries twice as many.
-ROUNDS = 4 if settings().max_examples > 100 else 2
+ROUNDS = 4 if is_thorough() else 2
 RANDOM_BRIDGES = 30
 DATES = [dt.date(2017, 8, 1), dt.date(2017, 9, 1), dt.date(2017, 10, 1)]
 
