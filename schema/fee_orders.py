@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from models.errors import BadCursor
-from models.interval import BEGINNING, FOREVER, from_microseconds, to_microseconds
+from models.interval import BEGINNING, FOREVER, to_microseconds
 from models.program_events import ProgramThing
 from models.redemptions import FeeChannel
 from resolvers.loaders.fee_order_lists import (
@@ -37,8 +36,9 @@ from schema.context import Info
 from schema.fields import field, given
 from schema.ids import decode_id, encode_id
 from schema.learners import Node
+from schema.moments import moment_and_key
 from schema.money import ShownMoney
-from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging
+from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
 from schema.payments import PaymentRefund
 from schema.programs import Program, program_row
 from schema.scalars import described
@@ -278,7 +278,7 @@ async def _orders(info: Info, key: FeeOrdersKey, asked: FeeOrderFilter | None, p
     between = Between(given(one.since) or BEGINNING, given(one.until) or FOREVER)
     chosen = ChosenOrders(between, given(one.reference) or None)
     wanted = paging(("feeOrders", *key, chosen), *page, int, int)
-    loaders, asked_page = info.context.loaders, FeeOrdersPage(wanted.limit, wanted.backward, _beyond(wanted))
+    loaders, asked_page = info.context.loaders, FeeOrdersPage(wanted.limit, wanted.backward, moment_and_key(wanted))
     rows: list[FeeOrderRow] = await loaders.rows(fee_orders_of, chosen, asked_page).load(key)
 
     async def total() -> int:
@@ -286,12 +286,3 @@ async def _orders(info: Info, key: FeeOrdersKey, asked: FeeOrderFilter | None, p
 
     nodes = [(FeeOrder(row=row), (to_microseconds(row.completed_at), row.id)) for row in rows]
     return connection_of(nodes, wanted, total)
-
-
-def _beyond(page: Paging) -> tuple[dt.datetime, int] | None:
-    if page.beyond is None:
-        return None
-    try:
-        return from_microseconds(page.beyond[0]), page.beyond[1]
-    except (ValueError, OverflowError) as problem:
-        raise BadCursor("before" if page.backward else "after") from problem

@@ -8,8 +8,8 @@ from typing import Annotated
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.errors import BadCursor, NotAllowed
-from models.interval import BEGINNING, FOREVER, from_microseconds, to_microseconds
+from models.errors import NotAllowed
+from models.interval import BEGINNING, FOREVER, to_microseconds
 from models.ledger import LedgerAccount, LedgerEvent
 from models.money import Money
 from resolvers.activity import must_be_past
@@ -31,10 +31,11 @@ from resolvers.loaders.vouchers import VoucherKey
 from schema.context import Info
 from schema.fields import field, given
 from schema.ids import decode_id, encode_id
+from schema.moments import moment_and_key
 from schema.money import ShownMoney
 from schema.nodes import organization_by_id
 from schema.organizations import Organization
-from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging
+from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
 from schema.scalars import described
 from schema.vouchers import Voucher, voucher_by_key
 
@@ -205,7 +206,7 @@ class LedgerQuery:
         async with reading() as connection:
             which = _which(await _run_by(info, connection, program), given(filter) or LedgerEntryFilter())
             page = paging(("ledger", which), first, after, last, before, int, int)
-            rows = await entries(connection, which, EntriesPage(page.limit, page.backward, _beyond(page)))
+            rows = await entries(connection, which, EntriesPage(page.limit, page.backward, moment_and_key(page)))
 
         async def total() -> int:
             async with reading() as connection:
@@ -267,12 +268,3 @@ def _which(program_id: int, asked: LedgerEntryFilter) -> WhichEntries:
         since=given(asked.since) or BEGINNING,
         until=given(asked.until) or FOREVER,
     )
-
-
-def _beyond(page: Paging) -> tuple[dt.datetime, int] | None:
-    if page.beyond is None:
-        return None
-    try:
-        return from_microseconds(page.beyond[0]), page.beyond[1]
-    except (ValueError, OverflowError) as problem:
-        raise BadCursor("before" if page.backward else "after") from problem

@@ -6,8 +6,7 @@ import datetime as dt
 
 import strawberry
 
-from models.errors import BadCursor
-from models.interval import from_microseconds, to_microseconds
+from models.interval import to_microseconds
 from models.money import Money
 from resolvers.loaders.agreements import AgreementRow
 from resolvers.loaders.unbilled import (
@@ -24,8 +23,9 @@ from resolvers.loaders.vouchers import RedemptionRow
 from resolvers.statements.closing import Month
 from schema.context import Info
 from schema.fields import field
+from schema.moments import moment_and_key
 from schema.money import ShownMoney
-from schema.pagination import Connection, Paging, connection_of, paging
+from schema.pagination import Connection, connection_of, paging
 from schema.programs import program_row
 from schema.vouchers import Redemption
 
@@ -35,7 +35,7 @@ Page = tuple[int | None, str | None, int | None, str | None]
 async def agreement_unbilled(info: Info, key: InProgram, page: Page) -> Connection[Redemption]:
     """What was redeemed under an agreement and is on no statement, the first first."""
     wanted = paging(("unbilledRedemptions", *key), *page, int, int)
-    loaders, asked = info.context.loaders, UnbilledPage(wanted.limit, wanted.backward, _moment_and_key(wanted))
+    loaders, asked = info.context.loaders, UnbilledPage(wanted.limit, wanted.backward, moment_and_key(wanted))
     rows: list[RedemptionRow] = await loaders.rows(unbilled_redemptions, asked).load(key)
 
     async def total() -> int:
@@ -43,15 +43,6 @@ async def agreement_unbilled(info: Info, key: InProgram, page: Page) -> Connecti
 
     nodes = [(Redemption(row=row), (to_microseconds(row.redeemed_at), row.id)) for row in rows]
     return connection_of(nodes, wanted, total)
-
-
-def _moment_and_key(page: Paging) -> tuple[dt.datetime, int] | None:
-    if page.beyond is None:
-        return None
-    try:
-        return from_microseconds(page.beyond[0]), page.beyond[1]
-    except (ValueError, OverflowError) as problem:
-        raise BadCursor("before" if page.backward else "after") from problem
 
 
 @strawberry.type(description="What would be on the statement of a month if it were closed now. Nothing is written.")

@@ -6,8 +6,7 @@ import datetime as dt
 
 import strawberry
 
-from models.errors import BadCursor
-from models.interval import BEGINNING, FOREVER, from_microseconds, to_microseconds
+from models.interval import BEGINNING, FOREVER, to_microseconds
 from models.program_events import ProgramDeed, ProgramThing
 from models.voucher_states import VoucherState
 from models.voucher_stories import sentence
@@ -40,6 +39,7 @@ from resolvers.vouchers.listing import in_organization, in_program
 from schema.context import Info
 from schema.fields import given
 from schema.ids import decode_id
+from schema.moments import moment_and_key, moment_of
 from schema.pagination import Connection, Paging, connection_of, paging
 from schema.scalars import described
 from schema.vouchers import Redemption, Voucher, theirs_of
@@ -201,14 +201,7 @@ def _moment_and_keys(page: Paging) -> tuple[dt.datetime, int, int] | None:
     if page.beyond is None:
         return None
     moment, key, program_id = page.beyond
-    return _moment(page, moment), key, program_id
-
-
-def _moment(page: Paging, moment: int) -> dt.datetime:
-    try:
-        return from_microseconds(moment)
-    except (ValueError, OverflowError) as problem:
-        raise BadCursor("before" if page.backward else "after") from problem
+    return moment_of(page, moment), key, program_id
 
 
 # ------------------------------------------------------------------------------------------- the story
@@ -242,8 +235,7 @@ async def story_of(info: Info, voucher: VoucherRow, page: Page) -> Connection[Vo
     """What was done to a voucher and its order, oldest first; to a person what was since it became theirs."""
     key, loaders = await _story_key(info, voucher), info.context.loaders
     wanted = paging(("story", *voucher.key), *page, int, int)
-    beyond = (_moment(wanted, wanted.beyond[0]), wanted.beyond[1]) if wanted.beyond else None
-    asked = StoryPage(wanted.limit, wanted.backward, beyond)
+    asked = StoryPage(wanted.limit, wanted.backward, moment_and_key(wanted))
     rows: list[ProgramEventRow] = await loaders.rows(stories_of, asked).load(key)
 
     async def total() -> int:
@@ -257,8 +249,7 @@ async def events_of_thing(info: Info, thing: ProgramThing, key: ThingKey, page: 
     """What was done to anything else of a program, oldest first; whether that is the asker's to see is asked before."""
     loaders = info.context.loaders
     wanted = paging(("events", thing, *key), *page, int, int)
-    beyond = (_moment(wanted, wanted.beyond[0]), wanted.beyond[1]) if wanted.beyond else None
-    asked = StoryPage(wanted.limit, wanted.backward, beyond)
+    asked = StoryPage(wanted.limit, wanted.backward, moment_and_key(wanted))
     rows: list[ProgramEventRow] = await loaders.rows(events_of_things, thing, asked).load(key)
 
     async def total() -> int:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from models.errors import BadCursor, NotFound
-from models.interval import from_microseconds, to_microseconds
+from models.errors import NotFound
+from models.interval import to_microseconds
 from models.money import Money
 from models.program_events import ProgramThing
 from models.voucher_orders import VoucherOrderState
@@ -31,8 +31,9 @@ from schema.context import Info
 from schema.fields import field, given
 from schema.ids import decode_id, encode_id
 from schema.learners import Node
+from schema.moments import moment_and_key
 from schema.money import ShownMoney
-from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging
+from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
 from schema.payments import Payment
 from schema.programs import Program, program_row
 from schema.voucher_lists import VoucherEvent, VoucherFilter, events_of_thing, vouchers_in_program
@@ -227,7 +228,7 @@ async def _orders(
     chosen = given(states)
     named = None if chosen is None else tuple(sorted(set(chosen), key=lambda state: state.name))
     wanted = paging(("voucherOrders", *key, named), *page, int, int)
-    loaders, asked = info.context.loaders, OrdersPage(wanted.limit, wanted.backward, _beyond(wanted))
+    loaders, asked = info.context.loaders, OrdersPage(wanted.limit, wanted.backward, moment_and_key(wanted))
     rows: list[OrderRow] = await loaders.rows(orders_of, named, asked).load(key)
 
     async def total() -> int:
@@ -236,12 +237,3 @@ async def _orders(
     return connection_of(
         [(VoucherOrder(row=row), (to_microseconds(row.ordered_at), row.id)) for row in rows], wanted, total
     )
-
-
-def _beyond(page: Paging) -> tuple[dt.datetime, int] | None:
-    if page.beyond is None:
-        return None
-    try:
-        return from_microseconds(page.beyond[0]), page.beyond[1]
-    except (ValueError, OverflowError) as problem:
-        raise BadCursor("before" if page.backward else "after") from problem

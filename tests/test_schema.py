@@ -16,8 +16,11 @@ from graphql import (
 )
 
 from models.access import Role
+from models.errors import BadCursor
 from resolvers.principal import Principal
 from schema.ids import encode_id
+from schema.moments import moment_and_key
+from schema.pagination import paging
 from schema.root import schema
 from server.database import Database
 from server.settings import ROOT
@@ -155,6 +158,14 @@ async def test_the_cursor_of_another_list_or_another_order_is_refused(database: 
         'query($after: String) { organization(by: {slug: "acme"}) { teams(first: 1, after: $after) { totalCount } } }'
     )
     assert (await ask(database, teams, after=cursor)).errors == ["BAD_CURSOR"]
+
+
+@pytest.mark.parametrize("moment", [1 << 62, -(1 << 62)])
+def test_the_cursor_of_an_instant_that_no_calendar_holds_is_refused(moment: int) -> None:
+    first = paging(["events"], 1, None, None, None, int, int)
+    assert moment_and_key(first) is None
+    with pytest.raises(BadCursor):
+        moment_and_key(first._replace(beyond=(moment, 7)))
 
 
 async def test_too_long_a_series_is_refused(sqlite_database: Database) -> None:
