@@ -15,6 +15,7 @@ from resolvers.loaders.places import OrganizationRow, ScopeKey, ScopeRow, scopes
 from schema.context import Info
 from schema.fields import field
 from schema.ids import decode_id
+from schema.payloads import UserError
 from schema.scalars import described
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ described(BillingErrorCode, "Why something about a bill was refused.")
 
 
 @strawberry.type(description="A refusal: what was wrong with the input, and what to do.")
-class BillingUserError:
-    field: list[str] = strawberry.field(description="The path of the input at fault.")
-    message: str = strawberry.field(description="A sentence to act on.")
+class BillingUserError(UserError):
     code: BillingErrorCode = strawberry.field(description="The reason, for programs.")
 
 

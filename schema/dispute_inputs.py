@@ -10,6 +10,7 @@ from models.cases import DisputeOutcome
 from models.errors import DisputeErrorCode
 from schema.billable import BillingUserError
 from schema.disputes import Dispute
+from schema.payloads import UserError
 from schema.scalars import described
 
 described(DisputeErrorCode, "Why something about a dispute was refused.")
@@ -18,9 +19,7 @@ IDEMPOTENCY_KEY = "Of your choice, such as a UUID: the same request again with t
 
 
 @strawberry.type(description="A refusal: what was wrong with the input, and what to do.")
-class DisputeUserError:
-    field: list[str] = strawberry.field(description="The path of the input at fault.")
-    message: str = strawberry.field(description="A sentence to act on.")
+class DisputeUserError(UserError):
     code: DisputeErrorCode = strawberry.field(description="The reason, for programs.")
 
 

@@ -18,7 +18,7 @@ from schema.fields import INPUT, field, mutation
 from schema.history import LearnerKeyInput, who_of
 from schema.learners import Learner
 from schema.nodes import learner_by_key
-from schema.payloads import Refusals
+from schema.payloads import Refusals, UserError
 from schema.scalars import described
 
 described(ErasureErrorCode, "Why nothing was erased.")
@@ -27,9 +27,7 @@ described(WrittenText, "Where somebody may have written about a person.")
 
 
 @strawberry.type(description="A refusal: what was wrong with the input, and what to do.")
-class ErasureUserError:
-    field: list[str] = strawberry.field(description="The path of the input at fault.")
-    message: str = strawberry.field(description="A sentence to act on.")
+class ErasureUserError(UserError):
     code: ErasureErrorCode = strawberry.field(description="The reason, for programs.")
 
 

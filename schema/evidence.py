@@ -30,7 +30,7 @@ from schema.fields import INPUT, field, mutation
 from schema.ids import decode_id, encode_id
 from schema.learners import Node
 from schema.pagination import Connection, Paging, connection_of
-from schema.payloads import Refusals
+from schema.payloads import Refusals, UserError
 from schema.scalars import described
 
 if TYPE_CHECKING:
@@ -202,9 +202,7 @@ class EvidenceQuery:
 
 
 @strawberry.type(description="A refusal: what was wrong with the input, and what to do.")
-class EvidenceUserError:
-    field: list[str] = strawberry.field(description="The path of the input at fault.")
-    message: str = strawberry.field(description="A sentence to act on.")
+class EvidenceUserError(UserError):
     code: EvidenceErrorCode = strawberry.field(description="The reason, for programs.")
 
 

@@ -30,16 +30,14 @@ from schema.fields import INPUT, field, given, mutation
 from schema.ids import decode_id
 from schema.learners import Learner
 from schema.nodes import OrganizationKey, keyed_organization, learner_by_key, window_row
-from schema.payloads import Refusals
+from schema.payloads import Refusals, UserError
 from schema.scalars import described
 
 described(HistoryErrorCode, "Why a fact was not recorded.")
 
 
 @strawberry.type(description="A refusal: what was wrong with the input, and what to do.")
-class HistoryUserError:
-    field: list[str] = strawberry.field(description="The path of the input at fault.")
-    message: str = strawberry.field(description="A sentence to act on.")
+class HistoryUserError(UserError):
     code: HistoryErrorCode = strawberry.field(description="The reason, for programs.")
 
 

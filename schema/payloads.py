@@ -6,10 +6,19 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+import strawberry
 from strawberry.extensions.field_extension import AsyncExtensionResolver, FieldExtension
 
 from models.errors import DomainError
 from schema.context import Info
+
+
+@strawberry.type
+class UserError:
+    """What the refusals of all domains have. A domain's own adds the code, of its own enum."""
+
+    field: list[str] = strawberry.field(description="The path of the input at fault.")
+    message: str = strawberry.field(description="A sentence to act on.")
 
 
 class Refusals(FieldExtension):

@@ -14,16 +14,14 @@ from schema.context import Info
 from schema.fields import INPUT, given, mutation
 from schema.nodes import OrganizationKey, keyed_organization, organization_by_id
 from schema.organizations import Library, Organization, P, Team
-from schema.payloads import Refusals
+from schema.payloads import Refusals, UserError
 from schema.scalars import described
 
 described(OrganizationErrorCode, "Why an organization, a team or a library was not added.")
 
 
 @strawberry.type(description="A refusal: what was wrong with the input, and what to do.")
-class OrganizationUserError:
-    field: list[str] = strawberry.field(description="The path of the input at fault.")
-    message: str = strawberry.field(description="A sentence to act on.")
+class OrganizationUserError(UserError):
     code: OrganizationErrorCode = strawberry.field(description="The reason, for programs.")
 
 

@@ -11,16 +11,14 @@ from resolvers.roster.batches import Batch, BatchOutcome, BatchRow, import_batch
 from schema.context import Info
 from schema.fields import INPUT, field, mutation
 from schema.nodes import OrganizationKey, keyed_organization
-from schema.payloads import Refusals
+from schema.payloads import Refusals, UserError
 from schema.scalars import described
 
 described(RosterErrorCode, "Why an import did not go on.")
 
 
 @strawberry.type(description="A refusal: what was wrong with the input, and what to do.")
-class RosterUserError:
-    field: list[str] = strawberry.field(description="The path of the input at fault.")
-    message: str = strawberry.field(description="A sentence to act on.")
+class RosterUserError(UserError):
     code: RosterErrorCode = strawberry.field(description="The reason, for programs.")
 
 

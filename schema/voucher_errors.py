@@ -7,7 +7,7 @@ from collections.abc import Callable
 import strawberry
 
 from models.errors import VoucherErrorCode
-from schema.payloads import Refusals
+from schema.payloads import Refusals, UserError
 from schema.scalars import described
 
 described(VoucherErrorCode, "Why something about a voucher, its program or its order was refused.")
@@ -16,9 +16,7 @@ IDEMPOTENCY_KEY = "Of your choice, such as a UUID: the same request again with t
 
 
 @strawberry.type(description="A refusal: what was wrong with the input, and what to do.")
-class VoucherUserError:
-    field: list[str] = strawberry.field(description="The path of the input at fault.")
-    message: str = strawberry.field(description="A sentence to act on.")
+class VoucherUserError(UserError):
     code: VoucherErrorCode = strawberry.field(description="The reason, for programs.")
 
 
