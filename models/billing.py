@@ -25,7 +25,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.activity import Predicate
 from models.base import Base, Key, Moment, Spelled
 from models.contracts import Measure
-from models.interval import DAY, BillingCalendar
+from models.interval import DAY, BillingCalendar, months_later
 
 
 class SnapshotKind(Enum):
@@ -162,8 +162,7 @@ def _days(first: dt.date, until: dt.date) -> list[dt.date]:
 
 def month_before(date: dt.date) -> dt.date:
     """The same day of the month before; its last day if it has no such day."""
-    last = date.replace(day=1) - DAY
-    return last.replace(day=min(date.day, last.day))
+    return months_later(date, -1)
 
 
 def countable_from(measure: Measure, date: dt.date, calendar: BillingCalendar) -> dt.datetime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import datetime as dt
 from enum import Enum
 
@@ -22,13 +21,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.activity import Predicate
 from models.base import Base, Key, Moment, SortText, Spelled
-
-
-def months_later(day: dt.date, months: int) -> dt.date:
-    """The same day so many months later, or the last of that month: 08-31 and six months are 02-28."""
-    years, month = divmod(day.month - 1 + months, 12)
-    last = calendar.monthrange(day.year + years, month + 1)[1]
-    return dt.date(day.year + years, month + 1, min(day.day, last))
 
 
 class Cohort(Base):

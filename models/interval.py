@@ -8,6 +8,7 @@ Instants are aware UTC datetimes; in tables and batches they are integer microse
 from __future__ import annotations
 
 import datetime as dt
+from calendar import monthrange
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -240,3 +241,11 @@ def day_in(zone: str, instant: dt.datetime) -> dt.date:
 
 def days(first: dt.date, last: dt.date) -> Iterator[dt.date]:
     return (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
+
+
+def months_later(day: dt.date, months: int) -> dt.date:
+    """The same day so many months later, or earlier if they are negative; the last of that month if it has no such day:
+    08-31 and six months are 02-28."""
+    years, month = divmod(day.month - 1 + months, 12)
+    last = monthrange(day.year + years, month + 1)[1]
+    return dt.date(day.year + years, month + 1, min(day.day, last))

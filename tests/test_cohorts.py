@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from models.activity import Predicate
-from models.cohorts import BulkState, months_later
+from models.cohorts import BulkState
 from models.erasure import Erasure
 from models.fingerprints import Fingerprints, difference
+from models.interval import months_later
 from models.program_events import ProgramDeed
 from models.voucher_programs import Transferability
 from resolvers.activity import ActivityQuestion, Days
@@ -44,7 +45,12 @@ ACTIVE, LEFT = "2017-08-01..", "2017-08-01..2017-09-15"
 
 @pytest.mark.parametrize(
     ("day", "months", "later"),
-    [("2026-08-31", 6, "2027-02-28"), ("2026-01-01", 0, "2026-01-01"), ("2026-12-15", 1, "2027-01-15")],
+    [
+        ("2026-08-31", 6, "2027-02-28"),
+        ("2026-01-01", 0, "2026-01-01"),
+        ("2026-12-15", 1, "2027-01-15"),
+        ("2027-03-31", -1, "2027-02-28"),
+    ],
 )
 def test_so_many_months_later_is_the_same_day_or_the_last_of_its_month(day: str, months: int, later: str) -> None:
     assert months_later(dt.date.fromisoformat(day), months) == dt.date.fromisoformat(later)

@@ -8,6 +8,7 @@ from typing import ClassVar, TypedDict, cast
 
 from graphiql.admin.organizations import PageInfo, paging_links
 from graphiql.admin.pages import Deed, Form, Page, Variables, Visit, link, present
+from models.interval import months_later
 
 
 class Known(TypedDict):
@@ -142,13 +143,9 @@ class BillingMonthPage(Page):
         """The first days of the months before and after; none if the date is no day."""
         try:
             first = dt.date.fromisoformat(self.date).replace(day=1)
-            before, after = (
-                (first - dt.timedelta(days=1)).replace(day=1),
-                (first + dt.timedelta(days=32)).replace(day=1),
-            )
-        except (ValueError, OverflowError):
+            return {"before": months_later(first, -1).isoformat(), "after": months_later(first, 1).isoformat()}
+        except ValueError:
             return {}
-        return {"before": before.isoformat(), "after": after.isoformat()}
 
 
 def _row(snapshot: Snapshot) -> Mapping[str, object]:

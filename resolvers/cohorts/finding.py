@@ -35,9 +35,9 @@ from models.activity import Predicate
 from models.base import Instant
 from models.batches import as_parameter, asked
 from models.certifications import Certification
-from models.cohorts import BulkAssignment, Verdict, months_later
+from models.cohorts import BulkAssignment, Verdict
 from models.erasure import Erasure
-from models.interval import FOREVER_US, to_microseconds
+from models.interval import FOREVER_US, months_later, to_microseconds
 from models.learners import Learner, Profile
 from models.vouchers import VoucherStanding
 from resolvers.cohorts.defining import FoundCohort

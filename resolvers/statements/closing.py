@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import insert, select, update
 
 from models.errors import VoucherError, VoucherErrorCode
-from models.interval import BillingCalendar, to_microseconds
+from models.interval import BillingCalendar, months_later, to_microseconds
 from models.money import Money
 from models.program_events import ProgramDeed, ProgramThing
 from models.statements import Statement, StatementLine, StatementState
@@ -39,11 +39,7 @@ class Month:
     @classmethod
     def of(cls, day: dt.date, zone: str) -> Month:
         first = day.replace(day=1)
-        return cls(first, BillingCalendar.of(zone).start_of(month_after(first)))
-
-
-def month_after(first: dt.date) -> dt.date:
-    return (first + dt.timedelta(days=31)).replace(day=1)
+        return cls(first, BillingCalendar.of(zone).start_of(months_later(first, 1)))
 
 
 async def close_month(act: ProgramAct, agreement_id: int, day: dt.date) -> int | None:
@@ -55,7 +51,8 @@ async def close_month(act: ProgramAct, agreement_id: int, day: dt.date) -> int |
     agreement = await agreement_of(act.session, act.program_id, agreement_id, "agreement")
     month = Month.of(day, (await program_of(act.session, act.program_id)).zone)
     if month.until > act.now:
-        said = f"{month.first:%B %Y} is not over in the program's zone: close it from {month_after(month.first)} on."
+        over_on = months_later(month.first, 1)
+        said = f"{month.first:%B %Y} is not over in the program's zone: close it from {over_on} on."
         raise VoucherError(VoucherErrorCode.WRONG_STATE, said, "month")
     before = await _closed_before(act, agreement, month)
     return before if before is not None else await _close(act, agreement, month)

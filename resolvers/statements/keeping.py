@@ -9,13 +9,13 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from models.interval import BillingCalendar
+from models.interval import BillingCalendar, months_later
 from models.programs import Program
 from models.voucher_orders import BillingAgreement
 from resolvers.database import Reading, Writing
 from resolvers.principal import Principal
 from resolvers.programs.acting import begin_act
-from resolvers.statements.closing import close_month, month_after
+from resolvers.statements.closing import close_month
 
 AGREEMENT = BillingAgreement.__table__
 PROGRAM = Program.__table__
@@ -47,7 +47,7 @@ def _over(zone: str, closed_until: dt.datetime, now: dt.datetime) -> Iterator[dt
     month, current = calendar.day_of(closed_until).replace(day=1), calendar.day_of(now).replace(day=1)
     while month < current:
         yield month
-        month = month_after(month)
+        month = months_later(month, 1)
 
 
 async def _close(
