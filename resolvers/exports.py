@@ -6,10 +6,8 @@ text of the file: what it answers, its header, its rows, and a last line that sa
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TextIO, TypeVar
 
@@ -39,7 +37,7 @@ from resolvers.loaders.windows import (
     windows_of_learners,
 )
 from resolvers.principal import Principal
-from resolvers.roster.report import neutralised
+from resolvers.spreadsheets import BYTE_ORDER_MARK, as_csv
 
 PAGE_ROWS = 1_000
 HEADER = (
@@ -51,8 +49,6 @@ ABOUT_DATES = (
     "local days of the zone; empty while a window is open, or if the date was lost"
 )
 INCOMPLETE = "INCOMPLETE: this file is not whole. Download it again."
-# Spreadsheet programs take a file for UTF-8 only if it begins with this.
-BYTE_ORDER_MARK = "\ufeff"
 
 T = TypeVar("T")
 
@@ -201,8 +197,8 @@ async def _answering_windows(
 
 
 def _exported(learner: LearnerRow, window: WindowRow | None, calendar: BillingCalendar) -> ExportedLearner:
-    start = _known(window.from_earliest, window.from_latest) if window else None
-    end = _known(window.to_earliest, window.to_latest) if window else None
+    start = instant_unless_lost(window.from_earliest, window.from_latest) if window else None
+    end = instant_unless_lost(window.to_earliest, window.to_latest) if window else None
     return ExportedLearner(
         name=learner.name,
         email=learner.email,
@@ -216,7 +212,7 @@ def _exported(learner: LearnerRow, window: WindowRow | None, calendar: BillingCa
     )
 
 
-def _known(earliest: int, latest: int) -> dt.datetime | None:
+def instant_unless_lost(earliest: int, latest: int) -> dt.datetime | None:
     """An end of a window, unless it was lost or will never come."""
     if earliest != latest or latest in (BEGINNING_US, FOREVER_US):
         return None
@@ -236,18 +232,18 @@ async def write_learners(stream: TextIO, reading: Reading, export: LearnersExpor
 
 async def csv_of(reading: Reading, export: LearnersExport) -> AsyncIterator[str]:
     """The text of the file, a page at a time. Its last line always says whether it is whole."""
-    yield BYTE_ORDER_MARK + _csv([*_preface(export), HEADER])
+    yield BYTE_ORDER_MARK + as_csv([*_preface(export), HEADER])
     written = 0
     try:
         async for page in _pages(reading, export):
-            yield _csv(row.cells() for row in page)
+            yield as_csv(row.cells() for row in page)
             written += len(page)
         if written != export.total:
             raise ExportNotWhole(export.total, written)
     except Exception:
-        yield _csv([[INCOMPLETE, f"{written} of {export.total} rows were written."]])
+        yield as_csv([[INCOMPLETE, f"{written} of {export.total} rows were written."]])
         raise
-    yield _csv([["END", f"{written} {'row' if written == 1 else 'rows'}; this file is complete."]])
+    yield as_csv([["END", f"{written} {'row' if written == 1 else 'rows'}; this file is complete."]])
 
 
 def _preface(export: LearnersExport) -> list[tuple[str, str]]:
@@ -278,9 +274,3 @@ def _in_words(count: Count) -> str:
     if count.least == count.most:
         return f"{count.least} {'learner' if count.least == 1 else 'learners'}"
     return f"{count.least} to {count.most} learners: {count.most - count.least} only possibly, as dates were lost"
-
-
-def _csv(rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows([neutralised(cell) for cell in row] for row in rows)
-    return text.getvalue()

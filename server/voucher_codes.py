@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 from collections.abc import Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,9 +13,8 @@ from starlette.routing import Route
 
 from models.codes import spaced
 from models.errors import BadId, NotFound, VoucherError
-from resolvers.exports import BYTE_ORDER_MARK
 from resolvers.programs.acting import begin_act
-from resolvers.roster.report import neutralised
+from resolvers.spreadsheets import BYTE_ORDER_MARK, as_csv
 from resolvers.vouchers.codes import CodeKeys
 from resolvers.vouchers.revealing import RevealedOrder, reveal_order
 from schema.ids import decode_id
@@ -54,6 +51,4 @@ def voucher_code_routes(
 def csv_of(revealed: RevealedOrder) -> str:
     """Written once the events of it are: whatever is downloaded was told."""
     rows = [HEADER, *((spaced(one.code), one.purpose or "") for one in revealed.codes)]
-    text = io.StringIO()
-    csv.writer(text).writerows([neutralised(cell) for cell in row] for row in rows)
-    return BYTE_ORDER_MARK + text.getvalue()
+    return BYTE_ORDER_MARK + as_csv(rows)

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from models.errors import RosterError, RosterErrorCode
 from resolvers.roster.reading import Reading
-from resolvers.roster.report import neutralised, report_as_csv
+from resolvers.roster.report import report_as_csv
+from resolvers.spreadsheets import neutralised
 from server.database import Database
 from server.import_roster import ImportOptions, import_file
 from tests.builders import STAFF, organization

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.errors import NotFound
-from models.interval import BEGINNING_US, FOREVER_US, from_microseconds
 from resolvers.database import Reading
 from resolvers.evidence.gathering import product_name
-from resolvers.exports import INCOMPLETE, ExportNotWhole
+from resolvers.exports import INCOMPLETE, ExportNotWhole, instant_unless_lost
 from resolvers.loaders.entries import EntriesPage, EntryRow, Whom, entries_of, entry_totals
 from resolvers.loaders.places import OrganizationRow, organizations_by_id
 from resolvers.loaders.snapshots import SnapshotKey, SnapshotRow, snapshots_by_id
 from resolvers.papers import words
-from resolvers.papers.sheet_csv import BYTE_ORDER_MARK, as_csv
 from resolvers.principal import Principal
 from resolvers.snapshots.words import words_of
+from resolvers.spreadsheets import BYTE_ORDER_MARK, as_csv
 
 PAGE_ROWS = 1_000
 HEADER = (
@@ -107,7 +105,10 @@ async def _page(
 
 def _cells(export: EntriesExport, row: EntryRow) -> tuple[str, ...]:
     calendar = export.organization.calendar
-    start, end = _known(row.from_earliest, row.from_latest), _known(row.to_earliest, row.to_latest)
+    start, end = (
+        instant_unless_lost(row.from_earliest, row.from_latest),
+        instant_unless_lost(row.to_earliest, row.to_latest),
+    )
     days = (start and calendar.day_of(start), end and calendar.day_of(end), end and calendar.last_day_before(end))
     return (
         *(row.name or words.ERASED, row.email, row.external_id, row.department),
@@ -115,10 +116,3 @@ def _cells(export: EntriesExport, row: EntryRow) -> tuple[str, ...]:
         *(words.instant(start), words.instant(end)),
         "yes" if row.certain else "possible",
     )
-
-
-def _known(earliest: int, latest: int) -> dt.datetime | None:
-    """An end of a window, unless it was lost or had not come."""
-    if earliest != latest or latest in (BEGINNING_US, FOREVER_US):
-        return None
-    return from_microseconds(latest)

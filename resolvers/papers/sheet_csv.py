@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 
 from resolvers.evidence.contents import PackContents, PackCorrection, PackEntry, PackMove, PackPerson
 from resolvers.papers import words
-from resolvers.roster.report import neutralised
+from resolvers.spreadsheets import BYTE_ORDER_MARK, as_csv
 
-# Spreadsheet programs take a file for UTF-8 only if it begins with this.
-BYTE_ORDER_MARK = "\ufeff"
 CHUNK_ROWS = 1_000
 PERSON = ("subject", "name", "email", "external_id", "department")
 HEADER = (
@@ -73,9 +69,3 @@ def _correction(one: PackCorrection) -> tuple[str, ...]:
         *("",) * 6,
         *(one.difference, "correction", "", "", words.instant(one.recorded_at), one.actor, one.reason),
     )
-
-
-def as_csv(rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows([neutralised(cell) for cell in row] for row in rows)
-    return text.getvalue()

@@ -14,7 +14,7 @@ from models.money import Money, decimals_of
 from resolvers.evidence.contents import PackContents, PackCorrection, PackEntry, PackMove
 from resolvers.papers import words
 from resolvers.papers.sheet_csv import person_cells
-from resolvers.roster.report import neutralised
+from resolvers.spreadsheets import neutralised
 
 # No cell of this format holds more.
 MOST_LETTERS = 32_767

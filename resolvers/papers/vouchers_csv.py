@@ -47,8 +47,8 @@ from resolvers.loaders.vouchers import (
     vouchers_by_id,
 )
 from resolvers.papers import words
-from resolvers.papers.sheet_csv import BYTE_ORDER_MARK, as_csv
 from resolvers.principal import Principal
+from resolvers.spreadsheets import BYTE_ORDER_MARK, as_csv
 
 PAGE_ROWS = 1_000
 VOUCHER_HEADER = (

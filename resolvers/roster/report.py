@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -12,13 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from models.roster import RosterImport, RosterImportState, RosterRefusal
 from resolvers.roster.lines import Refusal
 from resolvers.roster.staging import ImportRun, find_import
+from resolvers.spreadsheets import as_csv
 
 REFUSAL = RosterRefusal.__table__
 IMPORT = RosterImport.__table__
 PAGE_LINES = 1_000
 HEADER = ("line", "column", "problem", "what to do")
-# What a spreadsheet program would take for a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def refusals(
@@ -36,21 +33,11 @@ async def refusals(
 
 async def report_as_csv(connection: AsyncConnection, import_id: int) -> AsyncIterator[str]:
     """The whole report, a page of it at a time."""
-    yield _csv([HEADER])
+    yield as_csv([HEADER])
     last = 0
     while page := await refusals(connection, import_id, last):
-        yield _csv(page)
+        yield as_csv(page)
         last = page[-1].line
-
-
-def _csv(rows: Sequence[Sequence[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows([neutralised(str(cell)) for cell in row] for row in rows)
-    return text.getvalue()
-
-
-def neutralised(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 
 async def finish_import(session: AsyncSession, import_id: int, *, is_news: bool = False) -> ImportRun:
