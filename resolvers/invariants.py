@@ -17,6 +17,7 @@ from resolvers.carts.invariants import CART_INVARIANTS
 from resolvers.fee_refunds.invariants import FEE_REFUND_INVARIANTS
 from resolvers.invariant import Invariant, keys_of
 from resolvers.levels import LEVEL_INVARIANTS
+from resolvers.loaders.invoices import same_line
 from resolvers.payments.invariants import PAYMENT_INVARIANTS
 from resolvers.promotions.invariants import PROMOTION_INVARIANTS
 from resolvers.statements.invariants import STATEMENT_INVARIANTS
@@ -57,14 +58,6 @@ async def findings(
 async def _finding(connection: AsyncConnection | AsyncSession, invariant: Invariant) -> Finding:
     rows = await connection.execute(invariant.offending.order_by(literal(1)).limit(MOST_SHOWN))
     return Finding(invariant, tuple(row[0] for row in rows))
-
-
-def _same_line(table: Any) -> ColumnElement[bool]:
-    return and_(
-        table.c.organization_id == LINE.c.organization_id,
-        table.c.invoice_id == LINE.c.invoice_id,
-        table.c.line_number == LINE.c.number,
-    )
 
 
 BILLING_LINES = LINE.join(
@@ -157,7 +150,7 @@ def _beyond_possible() -> Select[Any]:
 def _credited_beyond() -> Select[Any]:
     return (
         select(keys_of(*A_LINE))
-        .join(CREDITED, _same_line(CREDITED))
+        .join(CREDITED, same_line(CREDITED))
         .group_by(*A_LINE, LINE.c.quantity, LINE.c.total_minor)
         .having(
             or_(func.sum(CREDITED.c.quantity) > LINE.c.quantity, func.sum(CREDITED.c.total_minor) > LINE.c.total_minor)
@@ -168,7 +161,7 @@ def _credited_beyond() -> Select[Any]:
 def _credited_at_another_price() -> Select[Any]:
     wrong = CREDITED.c.total_minor != CREDITED.c.quantity * LINE.c.unit_price_minor
     keys = (CREDITED.c.organization_id, CREDITED.c.credit_note_id, CREDITED.c.line_number)
-    return select(keys_of(*keys)).join(LINE, _same_line(CREDITED)).where(wrong)
+    return select(keys_of(*keys)).join(LINE, same_line(CREDITED)).where(wrong)
 
 
 def _disputed_twice() -> Select[Any]:

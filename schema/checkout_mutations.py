@@ -28,7 +28,7 @@ from schema.fee_orders import FeeOrder, FeeRefund, fee_order_by_key, fee_order_k
 from schema.fields import INPUT, given, mutation
 from schema.money import MoneyInput
 from schema.programs import acted
-from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
+from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals, user_error
 
 Code = VoucherErrorCode
 SEEN_OTHERWISE = (*SHOWS_CART, Code.EXPECTED_DUE_MISMATCH, Code.PRICE_CHANGED, Code.STOPPED, Code.VOUCHER_ENDED)
@@ -203,12 +203,8 @@ async def _completed(info: Info, key: CartKey, made: Completed) -> CartCompleteP
         order=await checkout.order(info) if checkout else None,
         client_secret=answer.client_secret if isinstance(answer, ActionRequired) else None,
         page_url=answer.url if isinstance(answer, GoTo) else None,
-        user_errors=[_of_payment(refusal)] if refusal else [],
+        user_errors=[user_error(refusal, "paymentMethod")] if refusal else [],
     )
-
-
-def _of_payment(code: VoucherErrorCode) -> VoucherUserError:
-    return VoucherUserError(field=["input", "paymentMethod"], message=code.value, code=code)
 
 
 def _lines_back(lines: list[FeeOrderRefundLineInput] | None) -> tuple[LineBack, ...]:

@@ -25,7 +25,7 @@ from schema.ids import decode_id
 from schema.money import MoneyInput
 from schema.programs import acted
 from schema.statements import Statement, statement_by_key
-from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
+from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals, user_error
 
 TOTAL = "What it comes to: all of it, to the cent."
 
@@ -140,7 +140,7 @@ class StatementMutation:
             statement=await statement_by_key(info, key),
             client_secret=answer.client_secret if isinstance(answer, ActionRequired) else None,
             page_url=answer.url if isinstance(answer, GoTo) else None,
-            user_errors=[_of_card(refusal)] if refusal else [],
+            user_errors=[user_error(refusal, "paymentMethod")] if refusal else [],
         )
 
 
@@ -181,7 +181,3 @@ async def _refusal(
         return VoucherErrorCode.CARD_DECLINED
     waiting = state in (PaymentState.ASKING, PaymentState.UNKNOWN)
     return VoucherErrorCode.REQUEST_IN_FLIGHT if waiting else None
-
-
-def _of_card(code: VoucherErrorCode) -> VoucherUserError:
-    return VoucherUserError(field=["input", "paymentMethod"], message=code.value, code=code)

@@ -20,5 +20,10 @@ class VoucherUserError(UserError):
     code: VoucherErrorCode = strawberry.field(description="The reason, for programs.")
 
 
+def user_error(code: VoucherErrorCode, *field: str) -> VoucherUserError:
+    """A refusal that was no error while it ran, such as of a card that the gateway declined."""
+    return VoucherUserError(field=["input", *field], message=code.value, code=code)
+
+
 def refusals(payload: Callable[..., object]) -> list[Refusals]:
     return [Refusals(payload, VoucherUserError, VoucherErrorCode)]

@@ -30,7 +30,7 @@ from schema.ids import decode_id, encode_id
 from schema.money import MoneyInput
 from schema.nodes import OrganizationKey
 from schema.programs import acted
-from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
+from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals, user_error
 from schema.voucher_orders import VoucherOrder, order_key, voucher_order_by_key
 
 P = TypeVar("P", bound="VoucherOrderPayload")
@@ -374,7 +374,7 @@ async def _charged(info: Info, key: OrderKey, name: str | None, card: VoucherCar
         order=shown,
         client_secret=answer.client_secret if isinstance(answer, ActionRequired) else None,
         page_url=answer.url if isinstance(answer, GoTo) else None,
-        user_errors=[_of_card(refusal)] if refusal else [],
+        user_errors=[user_error(refusal, "payment", "card")] if refusal else [],
     )
 
 
@@ -392,10 +392,6 @@ def _must_have_gateway(info: Info, card: VoucherCardInput) -> str:
 
 def _said_of(card: VoucherCardInput | None) -> list[object]:
     return [given(card.payment_method), given(card.gateway)] if card else [None]
-
-
-def _of_card(code: VoucherErrorCode) -> VoucherUserError:
-    return VoucherUserError(field=["input", "payment", "card"], message=code.value, code=code)
 
 
 async def _ordering(info: Info, asked: VoucherPurchaseInput) -> tuple[int, Ordering]:

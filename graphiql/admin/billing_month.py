@@ -151,11 +151,11 @@ class BillingMonthPage(Page):
 def _row(snapshot: Snapshot) -> Mapping[str, object]:
     """A snapshot with the invoices that bill it, and the disputes about it."""
     client = snapshot["organization"]
-    invoices = [one for one in client["invoices"]["nodes"] if any(_is(line, snapshot) for line in one["lines"])]
-    disputes = [one for one in client["disputes"]["nodes"] if _is(one, snapshot)]
+    invoices = [one for one in client["invoices"]["nodes"] if any(is_about(line, snapshot) for line in one["lines"])]
+    disputes = [one for one in client["disputes"]["nodes"] if is_about(one, snapshot)]
     return {"snapshot": snapshot, "invoices": invoices, "disputes": disputes}
 
 
-def _is(about: Line | Dispute, snapshot: Snapshot) -> bool:
+def is_about(about: Line | Dispute, snapshot: Known) -> bool:
     found = about["snapshot"]
     return found is not None and found["id"] == snapshot["id"]

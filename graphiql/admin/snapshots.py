@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import ClassVar, NotRequired, TypedDict, cast
 
-from graphiql.admin.billing_month import Dispute, Line
+from graphiql.admin.billing_month import Dispute, Line, is_about
 from graphiql.admin.chart import Chart, Day, chart_of
 from graphiql.admin.organizations import PageInfo, paging_links
 from graphiql.admin.pages import Deed, Form, Page, Variables, clean, link, present, text_of, whole_number
@@ -126,9 +126,9 @@ class SnapshotPage(Page):
                 (invoice, line)
                 for invoice in client["invoices"]["nodes"]
                 for line in invoice["lines"]
-                if _is(line, snapshot)
+                if is_about(line, snapshot)
             ],
-            "disputes": [one for one in client["disputes"]["nodes"] if _is(one, snapshot)],
+            "disputes": [one for one in client["disputes"]["nodes"] if is_about(one, snapshot)],
             "chart": _chart(snapshot),
             "paging": self._paging(snapshot["entries"]["pageInfo"]),
         }
@@ -153,11 +153,6 @@ class SnapshotPage(Page):
         if last <= first:
             return {}
         return {"charted": True, "dates": {"from": first.isoformat(), "through": last.isoformat()}}
-
-
-def _is(about: Line | Dispute, snapshot: Snapshot) -> bool:
-    found = about["snapshot"]
-    return found is not None and found["id"] == snapshot["id"]
 
 
 def _chart(snapshot: Snapshot) -> Chart | None:

@@ -198,17 +198,18 @@ def _lines_of_invoices() -> Select[Any]:
         )
         .select_from(keys)
         .join(LINE, same)
-        .outerjoin(ACCEPTANCE, _same_line(ACCEPTANCE))
+        .outerjoin(ACCEPTANCE, same_line(ACCEPTANCE))
         .order_by(keys.c.place, LINE.c.number)
     )
 
 
 def _people_of(table: Any, *only: ColumnElement[bool]) -> Any:
-    people = select(func.coalesce(func.sum(table.c.quantity), 0)).where(_same_line(table), *only)
+    people = select(func.coalesce(func.sum(table.c.quantity), 0)).where(same_line(table), *only)
     return people.correlate(LINE).scalar_subquery()
 
 
-def _same_line(table: Any) -> ColumnElement[bool]:
+def same_line(table: Any) -> ColumnElement[bool]:
+    """Whether it is about the line."""
     return and_(
         table.c.organization_id == LINE.c.organization_id,
         table.c.invoice_id == LINE.c.invoice_id,
