@@ -5,7 +5,6 @@ them its address in an environment variable; without workers it starts when the 
 """
 
 import asyncio
-import gc
 import os
 import sqlite3
 import tempfile
@@ -266,13 +265,6 @@ async def postgresql_database(postgresql_clone: Clone) -> AsyncIterator[Database
     """A migrated PostgreSQL database with nothing in it."""
     yield postgresql_clone.database
     await postgresql_clone.administrator.execute(EMPTYING)
-
-
-@pytest.fixture
-def collected() -> Iterator[None]:
-    """What was left unawaited is found now, and not in the middle of another test, which would be blamed for it."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -222,9 +222,6 @@ async def test_without_a_fault_the_plan_answers() -> None:
 
 
 @pytest.mark.parametrize("position", [*LEAVES, *THINGS, *LISTS])
-# Of an object that is null already graphql-core waits for nothing more.
-@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.usefixtures("collected")
 async def test_with_a_fault_the_answer_is_graphql_cores_own(position: str) -> None:
     for fault in FAULTS:
         with a_fault(position, fault):

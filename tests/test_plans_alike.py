@@ -21,9 +21,6 @@ DOCUMENTS, DOCUMENTS_IF_THOROUGH = 80, 10_000
 LEAST_COMPILED = 0.4
 
 
-# Of an object that is null already graphql-core waits for nothing more.
-@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.usefixtures("collected")
 async def test_a_plan_answers_as_graphql_core_does(everything: Everything, capsys: pytest.CaptureFixture[str]) -> None:
     pool, comparison = await pool_of(everything.database), Comparison(everything.database)
     for seed in range(documents()):

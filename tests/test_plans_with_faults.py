@@ -6,7 +6,6 @@ import json
 from random import Random
 
 import orjson
-import pytest
 from structlog.testing import capture_logs
 
 from graphiql.operations import load_operations
@@ -50,9 +49,6 @@ async def asked(
     return answer, loaders.seen
 
 
-# Of an object that is null already graphql-core waits for nothing more.
-@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.usefixtures("collected")
 async def test_what_a_batch_reads_wrongly_is_told_as_graphql_core_tells_it(everything: Everything) -> None:
     database, pool, tried = everything.database, await pool_of(everything.database), 0
     dice = Random(0)
