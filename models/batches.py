@@ -6,14 +6,17 @@ for one key and for a thousand, and no limit on the number of variables is met.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Date,
+    FromClause,
+    Join,
+    Label,
     ScalarSelect,
     Select,
     Subquery,
@@ -73,6 +76,42 @@ def _item_on_postgresql(item: Item, compiler: SQLCompiler, **options: Any) -> st
     return f"CAST({value} ->> {place} AS {compiler.dialect.type_compiler_instance.process(item.type)})"
 
 
+class InOrder(Join):
+    """A join of which SQLite reads the left side first, whatever it expects of the right one."""
+
+    inherit_cache = True
+
+
+@compiles(InOrder, "sqlite")
+def _in_order_on_sqlite(join: InOrder, compiler: SQLCompiler, **options: Any) -> str:
+    options |= {"asfrom": True, "from_linter": None}
+    sides = (compiler.process(side, **options) for side in (join.left, join.right))
+    return " CROSS JOIN ".join(sides)
+
+
+def in_order(left: FromClause, right: FromClause) -> Join:
+    """All rows of one side with all of the other; what belongs together is said by WHERE."""
+    return InOrder(left, right, true())
+
+
+class Itself(FunctionElement[int]):
+    """An element of a JSON list that is a whole number, as one."""
+
+    name = "itself"
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(Itself, "sqlite")
+def _itself_on_sqlite(itself: Itself, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(itself.clauses, **options)
+
+
+@compiles(Itself, "postgresql")
+def _itself_on_postgresql(itself: Itself, compiler: SQLCompiler, **options: Any) -> str:
+    return f"CAST(CAST({compiler.process(itself.clauses, **options)} AS TEXT) AS BIGINT)"
+
+
 def as_parameter(keys: Iterable[Sequence[int | str | None]]) -> str:
     """Keys as the one JSON text in which they travel."""
     return orjson.dumps(list(keys)).decode()
@@ -96,6 +135,36 @@ def asked(parameter: str, *names: str, texts: Sequence[str] = (), dates: Sequenc
         for place, (name, type_) in enumerate(zip(names, types, strict=True))
     ]
     return select(*columns).select_from(elements).cte(parameter).prefix_with("MATERIALIZED", dialect="sqlite")
+
+
+Group = TypeVar("Group", bound=tuple[int, ...])
+
+
+def in_groups(keys: Iterable[tuple[Group, int]]) -> dict[Group, list[int]]:
+    """Keys that are most often alike but for one number, by what they share."""
+    groups: dict[Group, list[int]] = {}
+    for group, number in keys:
+        groups.setdefault(group, []).append(number)
+    return groups
+
+
+def groups_as_parameter(groups: Mapping[Group, Sequence[int]]) -> str:
+    """Groups as the one JSON text in which they travel, for `asked_in_groups`."""
+    return orjson.dumps([(place, *group, numbers) for place, (group, numbers) in enumerate(groups.items())]).decode()
+
+
+def asked_in_groups(parameter: str, *names: str, each: str, beside: Callable[[CTE], Sequence[Label[Any]]]) -> Subquery:
+    """The keys of groups given as `parameter`: a row for each number, named `each`, with the place of its group, what
+    the group shares by `names`, and what is worked out `beside` these once for a group.
+
+    A number is taken out of its text in half the time that a whole key takes.
+    """
+    groups = asked(parameter, "place", *names, "numbers", texts=["numbers"])
+    told = select(*groups.c, *beside(groups)).cte(f"{parameter}_told").prefix_with("MATERIALIZED", dialect="sqlite")
+    numbers = Elements(told.c.numbers).table_valued("value", name=f"{parameter}_numbers")
+    shared = [column for column in told.c if column.name != "numbers"]
+    each_key = select(*shared, Itself(numbers.c.value).label(each)).select_from(in_order(told, numbers))
+    return each_key.subquery(f"{parameter}_each")
 
 
 def packed_rows_of_each(dialect: str, keys: CTE, key: str, rows: Select[Any]) -> Select[Any]:

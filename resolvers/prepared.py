@@ -15,13 +15,13 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any, NoReturn, Protocol
 
-from sqlalchemy import Connection, Dialect, Insert, Select, Table, bindparam, insert
+from sqlalchemy import CompoundSelect, Connection, Dialect, Insert, Select, Table, bindparam, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from resolvers.watching import watching
 
-Statement = Select[Any] | Insert | ReturningInsert[Any] | ReturningUpdate[Any]
+Statement = Select[Any] | CompoundSelect[Any] | Insert | ReturningInsert[Any] | ReturningUpdate[Any]
 Connected = AsyncConnection | AsyncSession
 Given = Mapping[str, object]
 Values = Sequence[Any]

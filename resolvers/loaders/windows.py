@@ -17,6 +17,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     CompoundSelect,
+    Label,
     Select,
     and_,
     bindparam,
@@ -48,15 +49,26 @@ from models.activity import (
     uncertain_edges,
 )
 from models.base import Instant, Spelled
-from models.batches import as_parameter, asked, first_rows_of_each
+from models.batches import (
+    as_parameter,
+    asked,
+    asked_in_groups,
+    first_rows_of_each,
+    groups_as_parameter,
+    in_groups,
+    in_order,
+)
 from models.history import Quality
 from models.interval import FOREVER_US
+from models.organizations import OrganizationClock
 from resolvers.loaders.levels import level_of, levels_answer
 from resolvers.prepared import Prepared, prepared
 
 CURRENT = Window.__table__
 FORMER = FormerWindow.__table__
 UNCERTAIN = UncertainWindow.__table__
+CLOCK = OrganizationClock.__table__
+LEARNED_SINCE = "learned_since"
 # Of one learner, on average, as many as anybody reads.
 FEW_WINDOWS = 50
 
@@ -71,7 +83,10 @@ def in_scope(window: FromClause, keys: FromClause) -> ColumnElement[bool]:
 def known(window: FromClause, keys: FromClause) -> ColumnElement[bool]:
     """Whether a row was known at the recorded time of a key."""
     already = window.c.known_from <= keys.c.known_at
-    return already if "known_until" not in window.c else and_(already, window.c.known_until > keys.c.known_at)
+    if "known_until" not in window.c:
+        return already
+    still = and_(already, window.c.known_until > keys.c.known_at)
+    return and_(keys.c[LEARNED_SINCE], still) if window is FORMER and LEARNED_SINCE in keys.c else still
 
 
 def satisfies(predicate: Predicate | None, edges: Edges, keys: FromClause, *, surely: bool) -> ColumnElement[bool]:
@@ -274,6 +289,16 @@ def _uncertain_count(predicate: Predicate, keys: CTE, *, surely: bool) -> Column
 # --------------------------------------------------------------------------------- windows of learners
 
 
+class WindowsGroup(NamedTuple):
+    """What the keys of many learners share."""
+
+    organization_id: int
+    scope_id: int
+    a: int
+    b: int
+    known_at: int
+
+
 class WindowsKey(NamedTuple):
     """Whose windows, in which scope, as known when; with `a` and `b` if a predicate chooses among them."""
 
@@ -283,6 +308,11 @@ class WindowsKey(NamedTuple):
     a: int
     b: int
     known_at: int
+
+    @property
+    def group(self) -> WindowsGroup:
+        organization_id, scope_id, _, a, b, known_at = self
+        return WindowsGroup(organization_id, scope_id, a, b, known_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +334,7 @@ class WindowsPage:
 
 
 class WindowRow(NamedTuple):
-    """One window as known; both ends exact, or within bounds."""
+    """One window as known; both ends exact, or within bounds. Its place is that of its key, or of its group of keys."""
 
     place: int
     scope_id: int
@@ -329,25 +359,38 @@ async def few_windows_of_learners(
     """All windows of each learner, in order of their ends: any page is a part of these. None if together they are more
     than somebody reads; then pages are read.
     """
+    groups = in_groups((key.group, key.learner_id) for key in keys)
     most = FEW_WINDOWS * len(keys)
-    given = {"keys": as_parameter((n, *key) for n, key in enumerate(keys)), "most": most + 1}
+    given = {"keys": groups_as_parameter(groups), "most": most + 1}
     rows = await _all_windows(predicate).rows(connection, given)
     if len(rows) > most:
         return [None] * len(keys)
-    found: list[list[WindowRow]] = [[] for _ in keys]
-    for row in rows:
-        found[row[0]].append(WindowRow._make(row))
-    for windows in found:
-        if len(windows) > 1:
-            windows.sort(key=position_of)
-    return list(found)
+    found: dict[WindowsGroup, dict[int, list[WindowRow]]] = {
+        group: {learner: [] for learner in learners} for group, learners in groups.items()
+    }
+    of_place = list(found.values())
+    for row in map(WindowRow._make, rows):
+        of_place[row.place][row.learner_id].append(row)
+    for of_group in of_place:
+        for windows in of_group.values():
+            if len(windows) > 1:
+                windows.sort(key=position_of)
+    return [found[key.group][key.learner_id] for key in keys]
 
 
 @lru_cache
 def _all_windows(predicate: Predicate | None) -> Prepared:
-    keys = asked("keys", "place", *WindowsKey._fields)
+    keys = asked_in_groups("keys", *WindowsGroup._fields, each="learner_id", beside=_learned_since)
     each = known_windows(keys, keys.c.scope_id, keys.c.learner_id, predicate, joined=True)
-    return prepared(lambda: select(each.subquery("known_windows")).limit(bindparam("most", type_=BigInteger)))
+    return prepared(lambda: each.limit(bindparam("most", type_=BigInteger)))
+
+
+def _learned_since(groups: CTE) -> list[Label[Any]]:
+    """Whether anything was learned after the recorded time of a group: else nothing that was known then is former."""
+    last = select(type_coerce(CLOCK.c.recorded_at, BigInteger)).where(
+        CLOCK.c.organization_id == groups.c.organization_id
+    )
+    return [(last.correlate(groups).scalar_subquery() > groups.c.known_at).label(LEARNED_SINCE)]
 
 
 async def windows_of_learners(
@@ -384,7 +427,7 @@ def _windows_of_learners(
 
 
 def known_windows(
-    keys: CTE,
+    keys: FromClause,
     scope: ColumnElement[int],
     learner: ColumnElement[int],
     predicate: Predicate | None = None,
@@ -397,13 +440,18 @@ def known_windows(
     each = [_exact_rows(table, keys, scope, learner, predicate) for table in (CURRENT, FORMER)]
     each.append(_uncertain_rows(keys, scope, learner, predicate))
     if joined:
-        each = [rows.with_only_columns(keys.c.place, *rows.selected_columns).correlate(None) for rows in each]
+        each = [
+            rows.with_only_columns(keys.c.place, *rows.selected_columns)
+            .select_from(in_order(keys, window))
+            .correlate(None)
+            for rows, window in zip(each, (CURRENT, FORMER, UNCERTAIN), strict=True)
+        ]
     return union_all(*each)
 
 
 def _exact_rows(
     window: FromClause,
-    keys: CTE,
+    keys: FromClause,
     scope: ColumnElement[int],
     learner: ColumnElement[int],
     predicate: Predicate | None,
@@ -417,7 +465,7 @@ def _exact_rows(
 
 
 def _uncertain_rows(
-    keys: CTE, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None
+    keys: FromClause, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None
 ) -> Select[Any]:
     columns = (UNCERTAIN.c[name] for name in WindowRow._fields[3:])
     matches = satisfies(predicate, uncertain_edges(UNCERTAIN), keys, surely=False)
@@ -427,7 +475,7 @@ def _uncertain_rows(
 def _rows_of_one(
     window: FromClause,
     columns: Sequence[ColumnElement[Any]],
-    keys: CTE,
+    keys: FromClause,
     scope: ColumnElement[int],
     learner: ColumnElement[int],
 ) -> Select[Any]:
