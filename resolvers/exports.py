@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TextIO, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +23,9 @@ from resolvers.loaders.learners import (
     LearnerOrder,
     LearnerRow,
     LearnersPage,
+    ListedLearner,
+    ListPart,
+    certainties,
     learner_totals,
     learners_of,
     windows_key,
@@ -175,16 +178,21 @@ async def learner_rows(reading: Reading, export: LearnersExport) -> AsyncIterato
 
 async def _pages(reading: Reading, export: LearnersExport) -> AsyncIterator[list[ExportedLearner]]:
     page = LearnersPage(PAGE_ROWS, export.asked.order, export.asked.descending)
+    part, who, calendar = ListPart(export.listed.key), export.listed.who, export.organization.calendar
     while True:
         async with reading() as connection:
-            learners = await learners_of(connection, [export.listed.key], export.listed.who, page)
+            learners = await learners_of(connection, [part], who, page)
+            listed = [ListedLearner(part.listed, learner.learner_id) for learner in learners]
+            certain = await certainties(connection, listed, who)
             windows = await _answering_windows(connection, export, learners)
         if learners:
-            calendar = export.organization.calendar
-            yield [_exported(learner, windows.get(learner.learner_id), calendar) for learner in learners]
+            yield [
+                _exported(learner, windows.get(learner.learner_id), calendar, certain=surely)
+                for learner, surely in zip(learners, certain, strict=True)
+            ]
         if len(learners) < PAGE_ROWS:
             return
-        page = replace(page, beyond=(learners[-1].position, learners[-1].learner_id))
+        part = ListPart(part.listed, (learners[-1].position, learners[-1].learner_id))
 
 
 async def _answering_windows(
@@ -196,7 +204,9 @@ async def _answering_windows(
     return {row.learner_id: row for row in rows}
 
 
-def _exported(learner: LearnerRow, window: WindowRow | None, calendar: BillingCalendar) -> ExportedLearner:
+def _exported(
+    learner: LearnerRow, window: WindowRow | None, calendar: BillingCalendar, *, certain: bool
+) -> ExportedLearner:
     start = instant_unless_lost(window.from_earliest, window.from_latest) if window else None
     end = instant_unless_lost(window.to_earliest, window.to_latest) if window else None
     return ExportedLearner(
@@ -207,7 +217,7 @@ def _exported(learner: LearnerRow, window: WindowRow | None, calendar: BillingCa
         activated_on=calendar.day_of(start) if start else None,
         deactivated_on=calendar.day_of(end) if end else None,
         last_active_on=calendar.last_day_before(end) if end else None,
-        certain=bool(learner.certain),
+        certain=certain,
         window_quality=window.quality if window else "",
     )
 

@@ -24,9 +24,8 @@ from resolvers.loaders.snapshots import SnapshotKey
 from schema.context import Info
 from schema.events import Event, events_of_thing, events_paging
 from schema.fields import field
-from schema.ids import encode_id
+from schema.ids import Node, encode_id
 from schema.invoices import Invoice, invoice_by_key
-from schema.learners import Node
 from schema.nodes import organization_by_id
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of
 from schema.scalars import described

@@ -17,8 +17,7 @@ from resolvers.loaders.voucher_programs import InProgram, ProgramRow
 from resolvers.programs.agreeing import end_agreement, set_cap
 from schema.context import Info
 from schema.fields import INPUT, field, mutation
-from schema.ids import decode_id, encode_id
-from schema.learners import Node
+from schema.ids import Node, decode_id, encode_id
 from schema.money import MoneyInput, ShownMoney
 from schema.nodes import OrganizationKey, organization_by_id
 from schema.pagination import After, Before, Connection, First, Last

@@ -32,8 +32,7 @@ from resolvers.loaders.voucher_programs import InProgram
 from resolvers.loaders.vouchers import VoucherKey
 from schema.context import Info
 from schema.fields import field
-from schema.ids import decode_id, encode_id
-from schema.learners import Node
+from schema.ids import Node, decode_id, encode_id
 from schema.money import ShownMoney
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
 from schema.programs import Program, program_row

@@ -17,8 +17,7 @@ from schema.cart import Cart, cart_by_key
 from schema.context import Info
 from schema.fee_orders import FeeOrder
 from schema.fields import field
-from schema.ids import decode_id, encode_id
-from schema.learners import Node
+from schema.ids import Node, decode_id, encode_id
 from schema.money import ShownMoney
 from schema.payments import Payment
 from schema.scalars import described

@@ -36,8 +36,7 @@ from resolvers.loaders.voucher_programs import InProgram, VoucherProgramRow, vou
 from resolvers.loaders.vouchers import VoucherKey
 from schema.context import Info
 from schema.fields import field, given
-from schema.ids import encode_id
-from schema.learners import Node
+from schema.ids import Node, encode_id
 from schema.money import ShownMoney
 from schema.nodes import learner_by_key, organization_by_id
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging

@@ -33,8 +33,7 @@ from schema.billable import BillableProduct, BillingUserError, ProductKey, produ
 from schema.context import Info
 from schema.events import Event, events_of_thing, events_paging
 from schema.fields import INPUT, field, given, mutation
-from schema.ids import decode_id, encode_id
-from schema.learners import Node
+from schema.ids import Node, decode_id, encode_id
 from schema.money import MoneyInput, ShownMoney
 from schema.nodes import OrganizationKey, keyed_organization, organization_by_id
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of

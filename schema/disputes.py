@@ -30,9 +30,8 @@ from schema.context import Info
 from schema.events import Event, events_of_thing, events_paging
 from schema.evidence import EvidencePack, pack_by_key
 from schema.fields import field
-from schema.ids import encode_id
+from schema.ids import Node, encode_id
 from schema.invoices import CreditNote, InvoiceLine, invoice_line_by_key
-from schema.learners import Node
 from schema.money import ShownMoney
 from schema.nodes import organization_by_id
 from schema.pagination import After, Before, Connection, First, Last

@@ -27,8 +27,7 @@ from resolvers.loaders.snapshots import SnapshotKey
 from resolvers.recording import begin_recording, end_recording
 from schema.context import Info
 from schema.fields import INPUT, field, mutation
-from schema.ids import decode_id, encode_id
-from schema.learners import Node
+from schema.ids import Node, decode_id, encode_id
 from schema.pagination import Connection, Paging, connection_of
 from schema.payloads import Refusals, UserError
 from schema.scalars import described

@@ -34,8 +34,7 @@ from resolvers.loaders.voucher_programs import InProgram
 from resolvers.loaders.vouchers import RedemptionRow, redemptions_of_fee_orders
 from schema.context import Info
 from schema.fields import field, given
-from schema.ids import decode_id, encode_id
-from schema.learners import Node
+from schema.ids import Node, decode_id, encode_id
 from schema.moments import moment_and_key
 from schema.money import ShownMoney
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import strawberry
@@ -13,6 +13,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 # Gives a field of many things at once: of the things, info and the field's arguments, in the order of the things.
 Batch: TypeAlias = Callable[..., Awaitable[Sequence[Any]]]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 INPUT = strawberry.argument(description="What to do, in one object, so that fields can be added.")
 
@@ -32,6 +35,19 @@ def field(description: str, name: str | None = None, batch: Batch | None = None)
 def batch_of(definition: StrawberryField) -> Batch | None:
     batch: Batch | None = definition.metadata.get("batch")
     return batch
+
+
+async def by_kind(
+    things: Sequence[T], kind_of: Callable[[T], K], read: Callable[[K, Sequence[T]], Awaitable[Sequence[V]]]
+) -> Sequence[V]:
+    """What is read of many things, in their order; those of one kind are read together."""
+    kinds: dict[K, list[int]] = {}
+    for place, thing in enumerate(things):
+        kinds.setdefault(kind_of(thing), []).append(place)
+    found: dict[int, V] = {}
+    for kind, places in kinds.items():
+        found.update(zip(places, await read(kind, [things[place] for place in places]), strict=True))
+    return [found[place] for place in range(len(things))]
 
 
 def mutation(description: str, extensions: Sequence[FieldExtension]) -> Callable[[F], F]:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import strawberry
+
 from models.errors import BadId
 from models.ids import encode_id, packed, parse_id, unpacked
+from schema.fields import field
 
-__all__ = ["decode_id", "encode_id", "packed", "parse_id", "unpacked"]
+__all__ = ["Node", "decode_id", "encode_id", "packed", "parse_id", "unpacked"]
+
+
+@strawberry.interface(description="Anything that can be asked for again by its id.")
+class Node:
+    @field("Opaque and lasting.")
+    def id(self) -> strawberry.ID:
+        raise NotImplementedError
 
 
 def decode_id(text: str, kind: str, count: int, *field: str) -> list[int]:

@@ -23,9 +23,10 @@ from resolvers.loaders.voucher_programs import InProgram
 from resolvers.loaders.vouchers import RedemptionKey, VoucherKey
 from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, windows_of_learners
 from schema.context import Info
-from schema.ids import decode_id, parse_id
-from schema.learners import ActivityWindow, Learner, Node
+from schema.ids import Node, decode_id, parse_id
+from schema.learners import Learner
 from schema.organizations import Library, Organization, Team
+from schema.windows import ActivityWindow
 
 
 @strawberry.input(description="Which organization: give exactly one.", one_of=True)

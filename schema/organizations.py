@@ -16,8 +16,7 @@ from resolvers.loaders.responsibility import WhichParties
 from schema.billable import ProductKey, product_of
 from schema.context import Info
 from schema.fields import field, given
-from schema.ids import encode_id
-from schema.learners import Node
+from schema.ids import Node, encode_id
 from schema.money import MoneyInput
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging
 from schema.questions import ActivityCount, ActivityFilter, ActivityMoment, DateRange, KnownAt, Since, Until

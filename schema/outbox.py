@@ -21,8 +21,7 @@ from resolvers.loaders.outbox import (
 from resolvers.outbox.retrying import retry
 from schema.context import Info
 from schema.fields import INPUT, field, given, mutation
-from schema.ids import decode_id, encode_id
-from schema.learners import Node
+from schema.ids import Node, decode_id, encode_id
 from schema.pagination import Connection, connection_of, paging
 from schema.programs import Program, acted, program_row
 from schema.scalars import described

@@ -51,7 +51,7 @@ def name_of_list(of: Sequence[object]) -> str:
     return hashlib.sha256(orjson.dumps([str(part) for part in of])).hexdigest()[:12]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Page(Generic[N]):
     """What was read of a list, in the list's order. Cursors are made when they are asked for: most never are."""
 

@@ -21,8 +21,7 @@ from resolvers.loaders.voucher_programs import (
 from resolvers.programs.defining import NewProduct, create_product, reprice_product, retire_product
 from schema.context import Info
 from schema.fields import INPUT, field, mutation
-from schema.ids import decode_id, encode_id
-from schema.learners import Node
+from schema.ids import Node, decode_id, encode_id
 from schema.money import MoneyInput, ShownMoney
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of
 from schema.programs import Program, ProgramKey, acted, keyed_program, program_row

@@ -27,8 +27,7 @@ from resolvers.programs.defining import NewProgram, create_program
 from resolvers.vouchers.attempting import limited
 from schema.context import Info
 from schema.fields import INPUT, field, given, mutation
-from schema.ids import decode_id, encode_id
-from schema.learners import Node
+from schema.ids import Node, decode_id, encode_id
 from schema.message_states import MessageStates
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
 from schema.questions import Since, Until

@@ -32,8 +32,7 @@ from resolvers.loaders.voucher_programs import InProgram
 from resolvers.vouchers.listing import in_organization, in_program
 from schema.context import Info
 from schema.fields import field, given
-from schema.ids import encode_id
-from schema.learners import Node
+from schema.ids import Node, encode_id
 from schema.money import ShownMoney
 from schema.nodes import organization_by_id
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging

@@ -26,8 +26,7 @@ from schema.context import Info
 from schema.events import Event, events_of_thing, events_paging
 from schema.fields import INPUT, field, given, mutation
 from schema.history import HistoryUserError
-from schema.ids import decode_id, encode_id
-from schema.learners import Node
+from schema.ids import Node, decode_id, encode_id
 from schema.nodes import OrganizationKey, keyed_organization, organization_by_id
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of
 from schema.payloads import Refusals

@@ -38,10 +38,11 @@ from schema.execution.stock import Schema
 from schema.fee_orders import FeeOrder, FeeOrderFilter, own_fee_orders
 from schema.fields import field, given
 from schema.history import HistoryMutation
+from schema.ids import Node
 from schema.invariants import InvariantQuery
 from schema.invitation_mutations import InvitationMutation
 from schema.invoice_mutations import InvoiceMutation
-from schema.learners import Learner, Node
+from schema.learners import Learner
 from schema.ledger import LedgerQuery
 from schema.nodes import (
     OrganizationKey,

@@ -14,7 +14,9 @@ from graphql import GraphQLError
 from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.scalar import ScalarDefinition
 
+from models.history import Quality, Source
 from models.interval import BEGINNING_US, FOREVER_US, UTC, from_microseconds
+from models.organizations import ScopeKind
 
 BigInt = NewType("BigInt", int)
 """GraphQL's own Int ends at 2,147,483,647."""
@@ -121,3 +123,8 @@ def described(enum: E, description: str, name: str | None = None) -> E:
     for value in definition.values:
         value.description = str(enum[value.name].value)
     return made
+
+
+described(Quality, "How well the dates of a window are known.", "WindowQuality")
+described(Source, "Where a fact came from.", "RecordSource")
+described(ScopeKind, "What something is counted in, or held to be so of.")

@@ -25,12 +25,12 @@ from resolvers.loaders.certifications import Certified
 from resolvers.loaders.learners import (
     LearnerOrder,
     LearnersPage,
+    ListPart,
     learner_totals,
     learners_of,
-    windows_key,
 )
 from resolvers.loaders.places import OrganizationRow, ScopeKey, ScopeRow, scopes_by_id
-from resolvers.loaders.windows import Count, Question, WindowsPage, counts
+from resolvers.loaders.windows import Count, Question, counts
 from schema.context import Info
 from schema.fields import field, given
 from schema.ids import decode_id
@@ -235,21 +235,15 @@ async def narrower(info: Info, organization: OrganizationRow, given: strawberry.
 async def _page_of_learners(
     info: Info, organization: OrganizationRow, listed: Listed, page: Paging, sort_by: LearnerSort
 ) -> LearnerConnection:
-    asked = LearnersPage(page.limit, sort_by.order, sort_by.descending != page.backward, page.beyond)
+    asked = LearnersPage(page.limit, sort_by.order, sort_by.descending != page.backward)
     loaders = info.context.loaders
-    rows = await loaders.rows(learners_of, listed.who, asked).load(listed.key)
-    latest = WindowsPage(listed.who.predicate, 1, newest_first=True)
+    rows = await loaders.rows(learners_of, listed.who, asked).load(ListPart(listed.key, page.beyond))
     nodes = [Learner(row=row, organization_row=organization, known_at=listed.known.at_us) for row in rows]
 
     async def total() -> int:
         return await loaders.values(learner_totals, listed.who).load(listed.key)
 
-    return LearnerConnection(
-        page=Page.of(nodes, _position, page),
-        asked=lambda learner: (windows_key(listed.key, learner.row.learner_id), latest),
-        total=total,
-        words=listed.words if listed.who.predicate else None,
-    )
+    return LearnerConnection(page=Page.of(nodes, _position, page), listed=listed, total=total)
 
 
 def _position(learner: Learner) -> tuple[str, int]:

@@ -23,8 +23,8 @@ from resolvers.snapshots.words import words_of
 from schema.billable import BillableProduct
 from schema.context import Info
 from schema.fields import field, given
-from schema.ids import encode_id
-from schema.learners import Learner, Node
+from schema.ids import Node, encode_id
+from schema.learners import Learner
 from schema.money import MoneyBounds, ShownMoney
 from schema.nodes import organization_by_id
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
@@ -147,7 +147,7 @@ class SnapshotEntry:
     @field("Who, with personal data as it is now; all of it null once it was erased. Activity is as known then.")
     def learner(self) -> Learner:
         personal = self.row[1:8]
-        row = LearnerRow(0, *personal, certain=bool(self.row.certain))
+        row = LearnerRow(0, *personal)
         known_at = to_microseconds(self.snapshot_known_at)
         return Learner(row=row, organization_row=self.organization_row, known_at=known_at)
 

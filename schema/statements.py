@@ -33,8 +33,7 @@ from resolvers.loaders.vouchers import RedemptionKey
 from schema.agreements import BillingAgreement, agreement_by_key
 from schema.context import Info
 from schema.fields import field, given
-from schema.ids import encode_id
-from schema.learners import Node
+from schema.ids import Node, encode_id
 from schema.money import ShownMoney
 from schema.nodes import organization_by_id
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging

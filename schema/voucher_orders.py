@@ -29,8 +29,7 @@ from resolvers.loaders.voucher_orders import (
 from resolvers.loaders.voucher_programs import InProgram
 from schema.context import Info
 from schema.fields import field, given
-from schema.ids import decode_id, encode_id
-from schema.learners import Node
+from schema.ids import Node, decode_id, encode_id
 from schema.moments import moment_and_key
 from schema.money import ShownMoney
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging

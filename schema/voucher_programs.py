@@ -26,8 +26,7 @@ from resolvers.loaders.voucher_programs import (
 from resolvers.programs.offering import NewVoucherProgram, create_voucher_program, stop_voucher_program
 from schema.context import Info
 from schema.fields import INPUT, field, given, mutation
-from schema.ids import decode_id, encode_id
-from schema.learners import Node
+from schema.ids import Node, decode_id, encode_id
 from schema.money import MoneyInput, ShownMoney
 from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of
 from schema.products import Product, product_by_key

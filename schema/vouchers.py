@@ -32,8 +32,7 @@ from resolvers.loaders.vouchers import (
 )
 from schema.context import Info
 from schema.fields import field
-from schema.ids import encode_id
-from schema.learners import Node
+from schema.ids import Node, encode_id
 from schema.money import ShownMoney
 from schema.nodes import learner_by_key
 from schema.pagination import After, Before, Connection, First, Last

@@ -50,7 +50,7 @@ from resolvers.history import (
     start_of,
 )
 from resolvers.loaders.beliefs import BeliefsKey, beliefs_of_learners
-from resolvers.loaders.learners import LearnersKey, LearnersPage, learners_of
+from resolvers.loaders.learners import LearnersKey, LearnersPage, ListPart, learners_of
 from resolvers.loaders.learners import Who as Whom
 from resolvers.loaders.places import ScopeKey
 from resolvers.loaders.snapshots import SnapshotKey, SnapshotRow, billing_snapshots_of, snapshots_by_id
@@ -283,7 +283,7 @@ class Tenant:
         key = LearnersKey(self.id, scope or self.id, 0, asked.a, asked.b, self.known_at(known_at))
         whom = Whom(predicate=predicate, whole_organization=scope is None)
         async with self.database.reading() as connection:
-            return [row.name for row in await learners_of(connection, [key], whom, LearnersPage(100))]
+            return [row.name for row in await learners_of(connection, [ListPart(key)], whom, LearnersPage(100))]
 
     async def windows(
         self, learner_id: int, *, scope: int | None = None, known_at: dt.datetime | None = None

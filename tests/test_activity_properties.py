@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations, pairwise, product, takewhile
 from operator import itemgetter
 from typing import Any
@@ -21,7 +21,16 @@ from models.activity import Predicate
 from models.history import Change, Source
 from models.interval import BEGINNING, FOREVER, MICROSECOND, Bounds, from_microseconds, to_microseconds
 from resolvers.activity import ActivityQuestion, At, CutoffOf, Days, Instants, Span, answerable
-from resolvers.loaders.learners import LearnersKey, LearnersPage, Who, learner_totals, learners_of
+from resolvers.loaders.learners import (
+    LearnersKey,
+    LearnersPage,
+    ListedLearner,
+    ListPart,
+    Who,
+    certainties,
+    learner_totals,
+    learners_of,
+)
 from resolvers.loaders.windows import Question, WindowRow, WindowsKey, WindowsPage, counts, windows_of_learners
 from resolvers.recording import begin_recording, record
 from schema.ids import encode_id
@@ -329,10 +338,11 @@ class Comparison:
         return LearnersKey(self.stage.tenant.id, one, other, *self._edges(predicate, asked), known_at)
 
     async def _listed(self, keys: Sequence[LearnersKey], who: Who) -> list[list[tuple[int, bool]]]:
-        rows = await learners_of(self.connection, keys, who, LearnersPage(100))
+        rows = await learners_of(self.connection, list(map(ListPart, keys)), who, LearnersPage(100))
+        listed = [ListedLearner(keys[row.place], row.learner_id) for row in rows]
         found: list[list[tuple[int, bool]]] = [[] for _ in keys]
-        for row in rows:
-            found[row.place].append((self.stage.learners.index(row.learner_id), bool(row.certain)))
+        for row, certain in zip(rows, await certainties(self.connection, listed, who), strict=True):
+            found[row.place].append((self.stage.learners.index(row.learner_id), certain))
         return found
 
     def _expected(
@@ -389,10 +399,11 @@ class Comparison:
 
     async def _walked(self, key: LearnersKey, who: Who, page: LearnersPage) -> list[int]:
         walked: list[int] = []
-        while rows := await learners_of(self.connection, [key], who, page):
+        part = ListPart(key)
+        while rows := await learners_of(self.connection, [part], who, page):
             walked += [self.stage.learners.index(row.learner_id) for row in rows]
             assert len(walked) <= len(LEARNERS), "a page came again"
-            page = replace(page, beyond=(rows[-1].position, rows[-1].learner_id))
+            part = ListPart(key, (rows[-1].position, rows[-1].learner_id))
         return walked
 
     def _box(self, row: WindowRow) -> Box:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from models.activity import Predicate
-from resolvers.loaders.learners import LOOKED_AT_FOR_A_ROW, LearnerOrder, LearnersKey, LearnersPage, Who, learners_of
+from resolvers.loaders.learners import (
+    LOOKED_AT_FOR_A_ROW,
+    LearnerOrder,
+    LearnersKey,
+    LearnersPage,
+    ListPart,
+    Who,
+    learners_of,
+)
 from server.database import Database
 from tests.builders import Tenant, organization
 
@@ -32,11 +38,11 @@ def asked(tenant: Tenant, span: str) -> LearnersKey:
 
 async def pages(tenant: Tenant, key: LearnersKey, page: LearnersPage) -> list[int]:
     """The learners of all pages, one after the other."""
-    found = []
+    found, part = [], ListPart(key)
     async with tenant.database.reading() as connection:
-        while rows := await learners_of(connection, [key], WHO, page):
+        while rows := await learners_of(connection, [part], WHO, page):
             found += [row.learner_id for row in rows]
-            page = replace(page, beyond=(rows[-1].position, rows[-1].learner_id))
+            part = ListPart(key, (rows[-1].position, rows[-1].learner_id))
     return found
 
 
@@ -54,8 +60,25 @@ async def test_lists_of_many_and_of_few_are_asked_together(tenant: Tenant) -> No
     nobody = "2019-01-01..2019-01-31"
     keys = [asked(tenant, span) for span in (RARE, USUAL, nobody, RARE)]
     async with tenant.database.reading() as connection:
-        rows = await learners_of(connection, keys, WHO, LearnersPage(2))
+        rows = await learners_of(connection, list(map(ListPart, keys)), WHO, LearnersPage(2))
     assert [row.place for row in rows] == [0, 0, 1, 1, 3, 3]
     few, many = [row.learner_id for row in rows if row.place == 0], [row.learner_id for row in rows if row.place == 1]
     assert [row.learner_id for row in rows if row.place == 3] == few
     assert few[0] > many[1]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_pages_of_one_list_are_asked_together(tenant: Tenant, descending: bool) -> None:
+    """Those that follow each other, with a gap between them, that overlap, and beyond the end: as if alone."""
+    key, page = asked(tenant, USUAL), LearnersPage(3, descending=descending)
+    whole = LearnersPage(FEW * ROUND, descending=descending)
+    async with tenant.database.reading() as connection:
+        everybody = await learners_of(connection, [ListPart(key)], WHO, whole)
+        begins = [None, *((row.position, row.learner_id) for row in everybody)]
+        parts = [ListPart(key, begins[place]) for place in (0, 3, 4, 20, 23, 0, len(everybody) - 1, len(everybody))]
+        alone = [await learners_of(connection, [part], WHO, page) for part in parts]
+        together = await learners_of(connection, parts, WHO, page)
+    assert [(row.place, row.learner_id) for row in together] == [
+        (place, row.learner_id) for place, rows in enumerate(alone) for row in rows
+    ]
+    assert [len(rows) for rows in alone] == [3, 3, 3, 3, 3, 3, 1, 0]

@@ -8,12 +8,13 @@ organization is not known beforehand, so the first way is given up after so many
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     BigInteger,
@@ -87,6 +88,18 @@ class LearnersKey(NamedTuple):
     known_at: int
 
 
+class ListPart(NamedTuple):
+    """Where a page of a list begins: beyond a row, given by its order column and its key, or with the first."""
+
+    listed: LearnersKey
+    beyond: tuple[str, int] | None = None
+
+
+class ListedLearner(NamedTuple):
+    listed: LearnersKey
+    learner_id: int
+
+
 def windows_key(key: LearnersKey, learner_id: int) -> WindowsKey:
     """The windows of a learner of a list, where and as the list asks."""
     return WindowsKey(key.organization_id, key.scope_id, learner_id, key.a, key.b, key.known_at)
@@ -128,17 +141,26 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LearnersPage:
-    """Which part of a list, in which order."""
+    """How many of a list, in which order."""
 
     limit: int
     order: LearnerOrder = LearnerOrder.NAME
     descending: bool = False
-    # The order column and key of the row beyond which the page begins.
-    beyond: tuple[str, int] | None = None
+
+    def begin(self, part: ListPart) -> Begin:
+        return Begin(part.listed, *(part.beyond or (LAST_OF_ALL if self.descending else FIRST_OF_ALL)))
+
+
+class Begin(NamedTuple):
+    """A list, and the row beyond which it is read."""
+
+    listed: LearnersKey
+    position: str
+    learner_id: int
 
 
 class LearnerRow(NamedTuple):
-    """A learner in a list. `certain` tells whether lost dates could make the answer a no."""
+    """A learner in a list."""
 
     place: int
     organization_id: int
@@ -148,7 +170,6 @@ class LearnerRow(NamedTuple):
     email: str
     department: str
     position: str
-    certain: bool
     # The account of the person, if the learner was claimed; only read by id.
     person_id: int | None = None
 
@@ -161,44 +182,110 @@ class Way(Enum):
     INDEX = "whoever answers, put in order"
 
 
+# A learner as read, still without the place of its page.
+Read: TypeAlias = Sequence[Any]
+_position = itemgetter(-1, 1)
+
+
 async def learners_of(
-    connection: AsyncConnection, keys: Sequence[LearnersKey], who: Who, page: LearnersPage
+    connection: AsyncConnection, parts: Sequence[ListPart], who: Who, page: LearnersPage
 ) -> list[LearnerRow]:
-    """A page of each list, flat and in order; `place` says of which key."""
-    placed = list(enumerate(keys))
-    if not who.may_be_few:
-        return await _rows(connection, placed, who, page, Way.WALK if who.whole_organization else Way.INDEX)
-    found = await _rows(connection, placed, who, page, Way.LOOK)
-    filled = {place for place, count in Counter(row.place for row in found).items() if count == page.limit}
-    unfilled = [(place, key) for place, key in placed if place not in filled]
-    if unfilled:
-        found = [row for row in found if row.place in filled]
-        found += await _rows(connection, unfilled, who, page, Way.INDEX)
-        found.sort(key=lambda row: row.place)
+    """A page of each list, flat and in order; `place` says of which part. Pages of one list are read as one stretch of
+    it, since most often they follow each other.
+    """
+    begins = [page.begin(part) for part in parts]
+    found = await _in_stretches(connection, dict.fromkeys(begins), who, page)
+    if alone := [begin for begin in dict.fromkeys(begins) if begin not in found]:
+        found.update(zip(alone, await _pages(connection, alone, who, page), strict=True))
+    return [LearnerRow(place, *row) for place, begin in enumerate(begins) for row in found[begin]]
+
+
+async def _in_stretches(
+    connection: AsyncConnection, begins: Iterable[Begin], who: Who, page: LearnersPage
+) -> dict[Begin, list[Read]]:
+    """The pages that lie in one stretch of their list, as long as all pages of it together."""
+    found: dict[Begin, list[Read]] = {}
+    of_list: dict[LearnersKey, list[Begin]] = {}
+    for begin in sorted(begins, key=itemgetter(1, 2), reverse=page.descending):
+        of_list.setdefault(begin.listed, []).append(begin)
+    for count in set(map(len, of_list.values())):
+        lists, limit = [own for own in of_list.values() if len(own) == count], page.limit * count
+        stretches = await _pages(connection, [own[0] for own in lists], who, replace(page, limit=limit))
+        for own, stretch in zip(lists, stretches, strict=True):
+            found.update(_cut(own, stretch, page, is_end=len(stretch) < limit))
+    return found
+
+
+def _cut(
+    begins: Sequence[Begin], stretch: Sequence[Read], page: LearnersPage, *, is_end: bool
+) -> Iterator[tuple[Begin, list[Read]]]:
+    """The pages that are whole, of a stretch that begins where the first of them does."""
+    beyond, start = operator.lt if page.descending else operator.gt, 0
+    for begin in begins:
+        while start < len(stretch) and not beyond(_position(stretch[start]), begin[1:]):
+            start += 1
+        own = list(stretch[start : start + page.limit])
+        if is_end or len(own) == page.limit:
+            yield begin, own
+
+
+async def _pages(
+    connection: AsyncConnection, begins: Sequence[Begin], who: Who, page: LearnersPage
+) -> list[list[Read]]:
+    """A page from each begin on."""
+    found: list[list[Read]] = [[] for _ in begins]
+    places: Sequence[int] = range(len(begins))
+    ways = (Way.LOOK, Way.INDEX) if who.may_be_few else (Way.WALK if who.whole_organization else Way.INDEX,)
+    for way in ways:
+        for place in places:
+            found[place] = []
+        for place, *row in await _rows(connection, [(place, begins[place]) for place in places], who, page, way):
+            found[place].append(row)
+        places = [place for place in places if len(found[place]) < page.limit]
+        if not places:
+            break
     return found
 
 
 async def _rows(
-    connection: AsyncConnection, placed: Sequence[tuple[int, LearnersKey]], who: Who, page: LearnersPage, way: Way
-) -> list[LearnerRow]:
-    statement = _page(connection.dialect.name, who.shape, page.order, page.descending, page.beyond is not None, way)
-    position, learner_id = page.beyond or ("", 0)
+    connection: AsyncConnection, placed: Sequence[tuple[int, Begin]], who: Who, page: LearnersPage, way: Way
+) -> Iterable[Read]:
+    statement = _page(connection.dialect.name, who.shape, page.order, page.descending, way)
     bounds = {"most": page.limit, "looked_at": page.limit * LOOKED_AT_FOR_A_ROW}
-    parameters = _parameters(placed, who) | bounds | {"position": position, "learner_id": learner_id}
-    found = await statement.rows(connection, parameters)
-    return [LearnerRow(*row) for row in unpacked(connection.dialect.name, found)]
+    keys = ((place, *of.listed, _made_before(of.listed.known_at), *of[1:]) for place, of in placed)
+    found = await statement.rows(connection, bounds | _parameters(keys, who))
+    return unpacked(connection.dialect.name, found)
+
+
+async def certainties(connection: AsyncConnection, keys: Sequence[ListedLearner], who: Who) -> list[bool]:
+    """Of learners who are in lists, whether they are so whatever the lost dates were."""
+    if who.predicate is None:
+        return [True] * len(keys)
+    rows = await _certainties(who.predicate, who.in_two_scopes).rows(
+        connection, as_keys((*key.listed, key.learner_id) for key in keys)
+    )
+    found = dict(rows)
+    return [bool(found[place]) for place in range(len(keys))]
+
+
+@lru_cache
+def _certainties(predicate: Predicate, in_two_scopes: bool) -> Prepared:
+    keys = asked("keys", "place", *LearnersKey._fields, "learner_id")
+    certain = _certain(predicate, keys, keys.c.learner_id, in_two_scopes)
+    return prepared(lambda: select(keys.c.place, certain.label("certain")))
 
 
 async def learner_totals(connection: AsyncConnection, keys: Sequence[LearnersKey], who: Who) -> list[int]:
     """How many learners each list holds, in the order of the keys."""
-    rows = await connection.execute(_total(who.shape), _parameters(list(enumerate(keys)), who))
+    placed = ((place, *key, _made_before(key.known_at)) for place, key in enumerate(keys))
+    rows = await connection.execute(_total(who.shape), _parameters(placed, who))
     found = {row.place: row[1] for row in rows}
     return [found[place] for place in range(len(keys))]
 
 
-def _parameters(placed: Sequence[tuple[int, LearnersKey]], who: Who) -> dict[str, object]:
+def _parameters(keys: Iterable[tuple[int | str, ...]], who: Who) -> dict[str, object]:
     return {
-        "keys": as_parameter((place, *key, _made_before(key.known_at)) for place, key in placed),
+        "keys": as_parameter(keys),
         "search": who.search and who.search.casefold(),
         "departments": as_parameter((department.casefold(),) for department in who.departments),
         **(who.certified.parameters() if who.certified else {}),
@@ -211,37 +298,32 @@ def _made_before(known_at: int) -> int:
 
 
 @lru_cache
-def _page(dialect: str, shape: Shape, order: LearnerOrder, descending: bool, resumed: bool, way: Way) -> Prepared:
-    walk = _Walk(order.column, descending, resumed)
-    keys = walk.bounded(_asked()) if way is Way.LOOK else _asked()
+def _page(dialect: str, shape: Shape, order: LearnerOrder, descending: bool, way: Way) -> Prepared:
+    walk = _Walk(order.column, descending)
+    keys = _asked("begin_position", "begin_learner_id")
+    keys = walk.bounded(keys) if way is Way.LOOK else keys
     # A text with nothing added is the same text, and in no index: who answers is then found before anybody is sorted.
     position = order.column.concat("") if way is Way.INDEX else order.column
     chosen = select(*(PROFILE.c[name] for name in LearnerRow._fields[1:7]), position.label("position")).where(
         _belongs(keys, shape, way),
-        walk.beyond(position, PROFILE.c.learner_id),
+        walk.beyond(keys, position, PROFILE.c.learner_id),
         walk.until(keys, position, PROFILE.c.learner_id) if way is Way.LOOK else true(),
     )
     chosen = chosen.order_by(*walk.by(position, PROFILE.c.learner_id)).limit(bindparam("most", type_=BigInteger))
-    rows = chosen.correlate(keys).subquery("chosen")
-    certain = _certain(shape.predicate, keys, rows.c.learner_id, shape.in_two_scopes).label("certain")
-    page = select(*rows.c, certain).order_by(*walk.by(rows.c.position, rows.c.learner_id))
-    return prepared(lambda: packed_rows_of_each(dialect, keys, "place", page.correlate(keys)))
+    return prepared(lambda: packed_rows_of_each(dialect, keys, "place", chosen.correlate(keys)))
 
 
 class _Walk(NamedTuple):
-    """Along which column learners are read, in which direction, and whether beyond a row."""
+    """Along which column learners are read, and in which direction."""
 
     column: ColumnElement[str]
     descending: bool
-    resumed: bool
 
     def by(self, *columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         return [column.desc() if self.descending else column.asc() for column in columns]
 
-    def beyond(self, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
-        if not self.resumed:
-            return true()
-        last = tuple_(bindparam("position", type_=Text), bindparam("learner_id", type_=BigInteger))
+    def beyond(self, keys: CTE, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+        last = tuple_(keys.c.begin_position, keys.c.begin_learner_id)
         return tuple_(*columns) < last if self.descending else tuple_(*columns) > last
 
     def bounded(self, keys: CTE) -> CTE:
@@ -250,7 +332,7 @@ class _Walk(NamedTuple):
         """
         table = PROFILE.alias("looked_at")
         own = (table.c[self.column.name], table.c.learner_id)
-        far = select(*own).where(table.c.organization_id == keys.c.organization_id, self.beyond(*own))
+        far = select(*own).where(table.c.organization_id == keys.c.organization_id, self.beyond(keys, *own))
         far = far.order_by(*self.by(*own)).offset(bindparam("looked_at", type_=BigInteger)).limit(1).correlate(keys)
         end = FIRST_OF_ALL if self.descending else LAST_OF_ALL
         last = (
@@ -271,8 +353,8 @@ def _total(shape: Shape) -> Select[Any]:
     return select(keys.c.place, total.correlate(keys).scalar_subquery())
 
 
-def _asked() -> CTE:
-    return asked("keys", "place", *LearnersKey._fields, "made_before")
+def _asked(*more: str) -> CTE:
+    return asked("keys", "place", *LearnersKey._fields, "made_before", *more, texts=["begin_position"])
 
 
 def _belongs(keys: CTE, shape: Shape, way: Way) -> ColumnElement[bool]:
@@ -367,8 +449,7 @@ def _learners_by_id() -> Select[Any]:
     own = and_(PROFILE.c.organization_id == named.c.organization_id, PROFILE.c.learner_id == named.c.learner_id)
     same = and_(LEARNER.c.organization_id == named.c.organization_id, LEARNER.c.id == named.c.learner_id)
     personal = (PROFILE.c[name] for name in LearnerRow._fields[1:7])
-    position, certain = PROFILE.c.name_key.label("position"), true().label("certain")
-    columns = (named.c.place, *personal, position, certain, LEARNER.c.person_id)
+    columns = (named.c.place, *personal, PROFILE.c.name_key.label("position"), LEARNER.c.person_id)
     return select(*columns).select_from(named).join(PROFILE, own).join(LEARNER, same)
 
 

@@ -1,0 +1,227 @@
+"""Windows of activity, and pages of those of many learners at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import strawberry
+
+from models.activity import Predicate
+from models.history import Quality, Source
+from models.interval import from_microseconds
+from resolvers.activity import ActivityQuestion, answerable
+from resolvers.lists import as_known_at
+from resolvers.loaders.beliefs import ActKey, ActRow, acts_by_time
+from resolvers.loaders.places import OrganizationRow
+from resolvers.loaders.windows import (
+    WindowRow,
+    WindowsKey,
+    WindowsPage,
+    few_windows_of_learners,
+    position_of,
+    windows_of_learners,
+)
+from schema.context import Info
+from schema.fields import by_kind, field
+from schema.ids import Node, encode_id
+from schema.pagination import Connection, Page, Paging, paging
+from schema.questions import ActivityFilter, question_of
+from schema.scalars import instant_or_none
+
+if TYPE_CHECKING:
+    from schema.learners import Learner
+
+T = TypeVar("T")
+MOST_WINDOWS = 1_000_000
+LATEST = WindowsPage(None, 1, newest_first=True)
+
+
+@strawberry.type(description="One uninterrupted time of activity, as known from one recorded time to the next.")
+class ActivityWindow(Node):
+    row: strawberry.Private[WindowRow]
+    organization_row: strawberry.Private[OrganizationRow]
+
+    @field("Opaque and lasting.")
+    def id(self) -> strawberry.ID:
+        row = self.row
+        keys = (self.organization_row.organization_id, row.scope_id, row.learner_id, row.known_from, row.from_earliest)
+        return strawberry.ID(encode_id("ActivityWindow", *keys, row.to_latest))
+
+    @field("When it started; null if that was lost.", name="from")
+    def from_(self) -> dt.datetime | None:
+        exact = self.row.from_earliest == self.row.from_latest
+        return instant_or_none(self.row.from_earliest) if exact else None
+
+    @field("When it ended, not included; null while it is open, and if that was lost (see quality).")
+    def to(self) -> dt.datetime | None:
+        exact = self.row.to_earliest == self.row.to_latest
+        return instant_or_none(self.row.to_latest) if exact else None
+
+    @field("The first active day; null if that was lost.")
+    def activated_on(self) -> dt.date | None:
+        start = self.from_()
+        return self.organization_row.calendar.day_of(start) if start else None
+
+    @field("The local day of the end; null while open, or if that was lost.")
+    def deactivated_on(self) -> dt.date | None:
+        end = self.to()
+        return self.organization_row.calendar.day_of(end) if end else None
+
+    @field("The last local day touched: for an end at midnight the day before. Null while open, or if that was lost.")
+    def last_active_on(self) -> dt.date | None:
+        end = self.to()
+        return self.organization_row.calendar.last_day_before(end) if end else None
+
+    @field("How well its dates are known.")
+    def quality(self) -> Quality:
+        return Quality[self.row.quality]
+
+    @field("The earliest that it can have started; null if nothing bounds it.")
+    def earliest(self) -> dt.datetime | None:
+        return instant_or_none(self.row.from_earliest)
+
+    @field("The latest that it can have ended; null if nothing bounds it.")
+    def latest(self) -> dt.datetime | None:
+        return instant_or_none(self.row.to_latest)
+
+    @field("When this was learned.")
+    def recorded_at(self) -> dt.datetime:
+        return from_microseconds(self.row.known_from)
+
+    @field("When something else was learned, from which on this was no longer held to be so; null while it is.")
+    def superseded_at(self) -> dt.datetime | None:
+        return instant_or_none(self.row.known_until)
+
+    @field("Who recorded it.")
+    async def recorded_by(self, info: Info) -> str:
+        return (await self._act(info)).actor
+
+    @field("Where it came from.")
+    async def source(self, info: Info) -> Source:
+        return Source[(await self._act(info)).source]
+
+    @field("Why, if it was a correction.")
+    async def reason(self, info: Info) -> str | None:
+        return (await self._act(info)).reason
+
+    async def _act(self, info: Info) -> ActRow:
+        key = ActKey(self.organization_row.organization_id, self.row.known_from)
+        rows: list[ActRow] = await info.context.loaders.rows(acts_by_time).load(key)
+        return rows[0]
+
+
+# ------------------------------------------------------------------------------- the windows of many learners
+
+
+def of_latest(told: Callable[[ActivityWindow], T]) -> Callable[..., Awaitable[list[T | None]]]:
+    """What is told of the latest window of each learner; None where there is none."""
+
+    async def of_learners(learners: Sequence[Learner], info: Info) -> list[T | None]:
+        found = await read_windows(info, [_key(learner, learner.known_at) for learner in learners], LATEST)
+        return [
+            told(ActivityWindow(row=rows[0], organization_row=learner.organization_row)) if rows else None
+            for learner, rows in zip(learners, found, strict=True)
+        ]
+
+    return of_learners
+
+
+async def windows_of(
+    learners: Sequence[Learner],
+    info: Info,
+    activity: ActivityFilter | None = strawberry.UNSET,
+    known_at: dt.datetime | None = strawberry.UNSET,
+    first: int | None = strawberry.UNSET,
+    after: str | None = strawberry.UNSET,
+    last: int | None = strawberry.UNSET,
+    before: str | None = strawberry.UNSET,
+) -> list[Connection[ActivityWindow]]:
+    """A page of the windows of each learner; those of the same page are read together."""
+    question, page = question_of(activity) if activity else None, (first, after, last, before)
+    # A cursor belongs to one list, and is looked at as one of each.
+    same = None if after or before else paging((), *page, int, int, int)
+    shared: dict[tuple[int, int], Shared] = {}
+    lists = []
+    for learner in learners:
+        alike = (learner.row.organization_id, learner.known_at)
+        if alike not in shared:
+            shared[alike] = await _shared(info, learner, question, known_at)
+        known, a, b, predicate = shared[alike]
+        of = (learner.row.organization_id, learner.row.learner_id, known, question)
+        part = Paging(of, same.size, same.backward, None) if same else paging(of, *page, int, int, int)
+        lists.append(WindowList(learner, _key(learner, known, a, b), part, predicate))
+    return await _pages(info, lists)
+
+
+class Shared(NamedTuple):
+    """What the lists of many learners have in common: as known when, and which windows answer."""
+
+    known_at: int
+    a: int
+    b: int
+    predicate: Predicate | None
+
+
+class WindowList(NamedTuple):
+    """One learner's windows as a list, and which part of it is asked for."""
+
+    learner: Learner
+    key: WindowsKey
+    paging: Paging
+    predicate: Predicate | None
+
+    @property
+    def wanted(self) -> WindowsPage:
+        return WindowsPage(self.predicate, self.paging.limit, self.paging.backward, self.paging.beyond)
+
+
+async def _shared(
+    info: Info, learner: Learner, question: ActivityQuestion | None, known_at: dt.datetime | None
+) -> Shared:
+    known, context = learner.known_at, info.context
+    if known_at:
+        known = (await as_known_at(context.run, learner.organization_row, known_at, context.now)).at_us
+    if not question:
+        return Shared(known, 0, 0, None)
+    asked = answerable(question, learner.organization_row.calendar, "activity")
+    return Shared(known, asked.a, asked.b, asked.predicate)
+
+
+async def _pages(info: Info, lists: Sequence[WindowList]) -> list[Connection[ActivityWindow]]:
+    def read(page: WindowsPage, alike: Sequence[WindowList]) -> Awaitable[Sequence[Sequence[WindowRow]]]:
+        return read_windows(info, [one.key for one in alike], page)
+
+    found = await by_kind(lists, lambda one: one.wanted, read)
+    return [_page(info, one, rows) for one, rows in zip(lists, found, strict=True)]
+
+
+def _page(info: Info, of: WindowList, rows: Sequence[WindowRow]) -> Connection[ActivityWindow]:
+    organization = of.learner.organization_row
+    nodes = [ActivityWindow(row=row, organization_row=organization) for row in rows]
+    return Connection(page=Page.of(nodes, _position, of.paging), total=partial(_total, info, of))
+
+
+async def _total(info: Info, of: WindowList) -> int:
+    (rows,) = await read_windows(info, [of.key], WindowsPage(of.predicate, MOST_WINDOWS))
+    return len(rows)
+
+
+async def read_windows(info: Info, keys: Sequence[WindowsKey], page: WindowsPage) -> Sequence[Sequence[WindowRow]]:
+    """The page of each learner's windows. Several pages of the same learners are most often read as one."""
+    loaders = info.context.loaders
+    few = await loaders.values(few_windows_of_learners, page.predicate).load_many(keys)
+    pages = [page.of(rows) for rows in few if rows is not None]
+    return pages if len(pages) == len(keys) else await loaders.rows(windows_of_learners, page).load_many(keys)
+
+
+def _key(learner: Learner, known_at: int, a: int = 0, b: int = 0) -> WindowsKey:
+    row = learner.row
+    return WindowsKey(row.organization_id, row.organization_id, row.learner_id, a, b, known_at)
+
+
+def _position(window: ActivityWindow) -> tuple[int, int, int]:
+    position: tuple[int, int, int] = position_of(window.row)
+    return position
