@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 STOP_SECONDS = 10
 # Of Python's own 700 one receipt or ten questions make enough for a full collection, which takes a quarter of a second.
-OBJECTS_BETWEEN_COLLECTIONS = 10_000
+OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 class Server(uvicorn.Server):
