@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 
+SAFE_IN_ADDRESSES = bytes.maketrans(b"+/", b"-_")
+
 
 def encode_id(kind: str, *keys: int) -> str:
-    return packed(":".join((kind, *map(str, keys))))
+    return packed(":".join([kind, *map(str, keys)]))
 
 
 def parse_id(text: str) -> tuple[str, list[int]]:
@@ -25,7 +27,7 @@ def _fits(key: int) -> bool:
 
 
 def packed(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return binascii.b2a_base64(text.encode(), newline=False).translate(SAFE_IN_ADDRESSES).rstrip(b"=").decode()
 
 
 def unpacked(text: str) -> str:

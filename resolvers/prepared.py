@@ -3,8 +3,8 @@
 SQLAlchemy's way to the driver and back takes several times as long as a statement does that finds its row by a key. So
 what a checkout runs is said in Core like everything else, and is then kept as the driver takes it.
 
-What an act runs in its session is short, whatever grows: on SQLite nothing else happens in the process meanwhile. What
-is read on a connection, for as many keys as there are, may take its time.
+What an act runs in its session is short, whatever grows: on SQLite nothing else happens in the process meanwhile. So is
+what is read by a few keys. What else is read on a connection, for as many keys as there are, may take its time.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from resolvers.watching import watching
+
+# Found by their keys, in less time than it takes to ask another thread.
+FEW_KEYS = 10
 
 Statement = Select[Any] | CompoundSelect[Any] | Insert | ReturningInsert[Any] | ReturningUpdate[Any]
 Connected = AsyncConnection | AsyncSession
@@ -52,9 +55,10 @@ class Compiled:
         known = {**self.constants, **given}
         return tuple(known[name] if convert is None else convert(known[name]) for name, convert in self.converted)
 
-    def row(self, values: Values) -> tuple[Any, ...]:
-        if not self.read:
-            return tuple(values)
+    def rows(self, found: Sequence[Values]) -> list[tuple[Any, ...]]:
+        return list(map(self._row if self.read else tuple, found))
+
+    def _row(self, values: Values) -> tuple[Any, ...]:
         own = list(values)
         for place, convert in self.read:
             own[place] = convert(own[place])
@@ -68,12 +72,13 @@ class Prepared:
         self._build = build
         self._compiled: dict[str, Compiled] = {}
 
-    async def rows(self, connected: Connected, given: Given) -> list[tuple[Any, ...]]:
+    async def rows(self, connected: Connected, given: Given, *, is_short: bool = False) -> list[tuple[Any, ...]]:
+        """All rows. It is short in a session anyway."""
         connection = await _begun(connected)
         compiled = self._for(connection.dialect)
         values = compiled.values(given)
         _announce(connection, compiled.sql, values)
-        is_short = isinstance(connected, AsyncSession)
+        is_short = is_short or isinstance(connected, AsyncSession)
         began = perf_counter()
         try:
             found = await _driver(connection).fetch(compiled.sql, values, is_short=is_short)
@@ -81,10 +86,10 @@ class Prepared:
             await _raise(connection, problem, compiled.sql, values)
         if watch := watching.get():
             watch.saw(compiled.sql, given.get("keys"), len(found), began)
-        return [compiled.row(one) for one in found]
+        return compiled.rows(found)
 
-    async def first(self, connected: Connected, given: Given) -> tuple[Any, ...] | None:
-        return next(iter(await self.rows(connected, given)), None)
+    async def first(self, connected: Connected, given: Given, *, is_short: bool = False) -> tuple[Any, ...] | None:
+        return next(iter(await self.rows(connected, given, is_short=is_short)), None)
 
     async def each(self, connected: Connected, given: Iterable[Given]) -> None:
         """Once for each of what is given, in one go."""

@@ -186,7 +186,8 @@ async def principal_by(connection: AsyncConnection, now: dt.datetime, secret: st
 
     Whatever is wrong, the effort is one hash and one look-up by it, so that the time taken tells nothing.
     """
-    row = await _holder.first(connection, {"secret_digest": digest_of(secret), "for_use": use, "now": now})
+    given = {"secret_digest": digest_of(secret), "for_use": use, "now": now}
+    row = await _holder.first(connection, given, is_short=True)
     return None if row is None else Principal(**dict(zip(HELD, row, strict=True)))
 
 

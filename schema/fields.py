@@ -42,8 +42,11 @@ async def by_kind(
 ) -> Sequence[V]:
     """What is read of many things, in their order; those of one kind are read together."""
     kinds: dict[K, list[int]] = {}
-    for place, thing in enumerate(things):
-        kinds.setdefault(kind_of(thing), []).append(place)
+    for place, kind in enumerate(map(kind_of, things)):
+        kinds.setdefault(kind, []).append(place)
+    if len(kinds) == 1:
+        (only,) = kinds
+        return await read(only, things)
     found: dict[int, V] = {}
     for kind, places in kinds.items():
         found.update(zip(places, await read(kind, [things[place] for place in places]), strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import strawberry
@@ -148,11 +149,12 @@ async def windows_of(
     for learner in learners:
         alike = (learner.row.organization_id, learner.known_at)
         if alike not in shared:
-            shared[alike] = await _shared(info, learner, question, known_at)
-        known, a, b, predicate = shared[alike]
+            shared[alike] = await _shared(info, learner, question, known_at, same)
+        known, a, b, wanted = shared[alike]
         of = (learner.row.organization_id, learner.row.learner_id, known, question)
         part = Paging(of, same.size, same.backward, None) if same else paging(of, *page, int, int, int)
-        lists.append(WindowList(learner, _key(learner, known, a, b), part, predicate))
+        own = wanted if same else _part(wanted.predicate, part)
+        lists.append(WindowList(learner, _key(learner, known, a, b), part, own))
     return await _pages(info, lists)
 
 
@@ -162,7 +164,7 @@ class Shared(NamedTuple):
     known_at: int
     a: int
     b: int
-    predicate: Predicate | None
+    wanted: WindowsPage
 
 
 class WindowList(NamedTuple):
@@ -171,30 +173,33 @@ class WindowList(NamedTuple):
     learner: Learner
     key: WindowsKey
     paging: Paging
-    predicate: Predicate | None
-
-    @property
-    def wanted(self) -> WindowsPage:
-        return WindowsPage(self.predicate, self.paging.limit, self.paging.backward, self.paging.beyond)
+    wanted: WindowsPage
 
 
 async def _shared(
-    info: Info, learner: Learner, question: ActivityQuestion | None, known_at: dt.datetime | None
+    info: Info,
+    learner: Learner,
+    question: ActivityQuestion | None,
+    known_at: dt.datetime | None,
+    same: Paging | None,
 ) -> Shared:
     known, context = learner.known_at, info.context
     if known_at:
         known = (await as_known_at(context.run, learner.organization_row, known_at, context.now)).at_us
-    if not question:
-        return Shared(known, 0, 0, None)
-    asked = answerable(question, learner.organization_row.calendar, "activity")
-    return Shared(known, asked.a, asked.b, asked.predicate)
+    asked = answerable(question, learner.organization_row.calendar, "activity") if question else None
+    a, b, predicate = (asked.a, asked.b, asked.predicate) if asked else (0, 0, None)
+    return Shared(known, a, b, _part(predicate, same or paging((), None, None, None, None)))
+
+
+def _part(predicate: Predicate | None, of: Paging) -> WindowsPage:
+    return WindowsPage(predicate, of.limit, of.backward, of.beyond)
 
 
 async def _pages(info: Info, lists: Sequence[WindowList]) -> list[Connection[ActivityWindow]]:
     def read(page: WindowsPage, alike: Sequence[WindowList]) -> Awaitable[Sequence[Sequence[WindowRow]]]:
         return read_windows(info, [one.key for one in alike], page)
 
-    found = await by_kind(lists, lambda one: one.wanted, read)
+    found = await by_kind(lists, attrgetter("wanted"), read)
     return [_page(info, one, rows) for one, rows in zip(lists, found, strict=True)]
 
 
@@ -205,7 +210,7 @@ def _page(info: Info, of: WindowList, rows: Sequence[WindowRow]) -> Connection[A
 
 
 async def _total(info: Info, of: WindowList) -> int:
-    (rows,) = await read_windows(info, [of.key], WindowsPage(of.predicate, MOST_WINDOWS))
+    (rows,) = await read_windows(info, [of.key], WindowsPage(of.wanted.predicate, MOST_WINDOWS))
     return len(rows)
 
 
@@ -213,8 +218,10 @@ async def read_windows(info: Info, keys: Sequence[WindowsKey], page: WindowsPage
     """The page of each learner's windows. Several pages of the same learners are most often read as one."""
     loaders = info.context.loaders
     few = await loaders.values(few_windows_of_learners, page.predicate).load_many(keys)
-    pages = [page.of(rows) for rows in few if rows is not None]
-    return pages if len(pages) == len(keys) else await loaders.rows(windows_of_learners, page).load_many(keys)
+    whole = [rows for rows in few if rows is not None]
+    if len(whole) < len(few):
+        return await loaders.rows(windows_of_learners, page).load_many(keys)
+    return page.of_each(whole)
 
 
 def _key(learner: Learner, known_at: int, a: int = 0, b: int = 0) -> WindowsKey:

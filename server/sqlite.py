@@ -99,19 +99,21 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
         self._is_to_begin = self._only_reads = True
 
     def rollback(self) -> None:
-        """The pool asks for it whenever a connection comes back: there is most often nothing to undo. Nobody waits for
-        the end of what was only read: whatever is asked next comes after it. Who was cancelled on the way may have a
-        transaction that begins only now.
+        """The pool asks for it whenever a connection comes back: there is most often nothing to undo. What was only
+        read is let go of on the spot, unless somebody was cancelled on the way: then a statement may begin only now,
+        and whatever is asked next comes after it.
         """
         is_left_alone, self._is_on_its_way = self._is_on_its_way, False
         self._is_to_begin = False
-        if not (self._own.in_transaction or is_left_alone):
+        if not (is_left_alone or self._own.in_transaction):
             return
-        if self._only_reads:
+        if not self._only_reads:
+            super().rollback()
+        elif is_left_alone:
             driver: Any = self._connection
             driver._tx.put_nowait((None, self._own.rollback))
         else:
-            super().rollback()
+            self._own.rollback()
 
     async def trip(self, act: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> Executed:
         """In the connection's own thread; nobody else is on the way meanwhile."""
@@ -126,6 +128,9 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     async def fetch(self, statement: str, values: Sequence[Any], *, is_short: bool) -> Sequence[Sequence[Any]]:
         if is_short:
             async with self._execute_mutex:
+                if self._is_to_begin:
+                    self._is_to_begin = False
+                    self._own.execute("BEGIN")
                 return self._own.execute(statement, values).fetchall()
         executed = await self.trip(lambda own: own.execute(statement, values))
         return executed.rows

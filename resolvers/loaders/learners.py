@@ -50,7 +50,7 @@ from resolvers.loaders.windows import (
     answers_uncertainly,
     answers_who,
 )
-from resolvers.prepared import Prepared, prepared
+from resolvers.prepared import FEW_KEYS, Prepared, prepared
 
 PROFILE = Profile.__table__
 BELIEF = Belief.__table__
@@ -440,7 +440,8 @@ class LearnerKey(NamedTuple):
 
 async def learners_by_id(connection: AsyncConnection, keys: Sequence[LearnerKey]) -> list[LearnerRow]:
     """Those of the learners that exist; `place` says of which key."""
-    return [LearnerRow._make(row) for row in await _learners_by_id.rows(connection, as_keys(keys))]
+    rows = await _learners_by_id.rows(connection, as_keys(keys), is_short=len(keys) <= FEW_KEYS)
+    return [LearnerRow._make(row) for row in rows]
 
 
 @prepared

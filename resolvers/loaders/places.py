@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.batches import as_keys, as_parameter, asked, packed_rows_of_each, position_in, unpacked
 from models.interval import BillingCalendar, ZonePeriod
 from models.organizations import BillingZone, Organization, OrganizationClock, Scope, ScopeKind
-from resolvers.prepared import Prepared, prepared
+from resolvers.prepared import FEW_KEYS, Prepared, prepared
 
 ORGANIZATION = Organization.__table__
 CLOCK = OrganizationClock.__table__
@@ -44,7 +44,8 @@ class OrganizationsPage:
 
 async def organizations_by_id(connection: AsyncConnection, organization_ids: Sequence[int]) -> list[OrganizationRow]:
     """Those of the organizations that exist, in any order; `place` says of which key."""
-    rows = await _named_organizations.rows(connection, {"keys": as_parameter((i,) for i in organization_ids)})
+    given = {"keys": as_parameter((i,) for i in organization_ids)}
+    rows = await _named_organizations.rows(connection, given, is_short=len(organization_ids) <= FEW_KEYS)
     places = {organization_id: place for place, organization_id in enumerate(organization_ids)}
     return [row._replace(place=places[row.organization_id]) for row in _with_calendars(rows)]
 
@@ -143,7 +144,8 @@ class ScopesPage:
 
 async def scopes_by_id(connection: AsyncConnection, keys: Sequence[ScopeKey]) -> list[ScopeRow]:
     """Those of the teams and libraries that exist; `place` says of which key."""
-    return [ScopeRow._make(row) for row in await _scopes_by_id.rows(connection, as_keys(keys))]
+    rows = await _scopes_by_id.rows(connection, as_keys(keys), is_short=len(keys) <= FEW_KEYS)
+    return [ScopeRow._make(row) for row in rows]
 
 
 @prepared

@@ -103,11 +103,14 @@ class Loader(Generic[K, V]):
 
     async def load_many(self, keys: Sequence[K]) -> list[V]:
         """In the order of the keys."""
-        found = self._found
+        found, on_its_way = self._found, self._on_its_way
         while missing := [key for key in keys if key not in found]:
+            if new := [key for key in missing if key not in on_its_way]:
+                batch = self._gathering()
+                batch.keys.update(dict.fromkeys(new))
+                on_its_way.update(dict.fromkeys(new, batch))
             # Most often one batch; another one may have been on its way with some of the keys.
-            batches = {id(batch): batch for batch in map(self._batch_of, missing)}
-            for batch in batches.values():
+            for batch in {id(batch): batch for batch in map(on_its_way.__getitem__, missing)}.values():
                 future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 batch.waiting.append((future, None))
                 await future

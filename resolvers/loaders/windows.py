@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     CompoundSelect,
+    Integer,
     Label,
     Select,
     and_,
@@ -24,6 +24,7 @@ from sqlalchemy import (
     case,
     distinct,
     exists,
+    false,
     func,
     literal,
     or_,
@@ -315,8 +316,7 @@ class WindowsKey(NamedTuple):
         return WindowsGroup(organization_id, scope_id, a, b, known_at)
 
 
-@dataclass(frozen=True, slots=True)
-class WindowsPage:
+class WindowsPage(NamedTuple):
     """Which windows, in which order, and how many of each learner."""
 
     predicate: Predicate | None
@@ -325,12 +325,17 @@ class WindowsPage:
     # (to_latest, from_earliest, known_from) of the row after which the page begins, in its order.
     after: tuple[int, int, int] | None = None
 
-    def of(self, rows: Sequence[WindowRow]) -> Sequence[WindowRow]:
-        """The page of all windows of a learner, which are given in order of their ends."""
+    def of_each(self, of_learners: Sequence[Sequence[WindowRow]]) -> Sequence[Sequence[WindowRow]]:
+        """The page of all windows of each learner, which are given in order of their ends."""
         if self.after is not None:
-            beyond = operator.lt if self.newest_first else operator.gt
-            rows = [row for row in rows if beyond(position_of(row), self.after)]
-        return rows[: -self.limit - 1 : -1] if self.newest_first else rows[: self.limit]
+            of_learners = [self._beyond(rows, self.after) for rows in of_learners]
+        if self.newest_first:
+            return [rows[: -self.limit - 1 : -1] for rows in of_learners]
+        return [rows if len(rows) <= self.limit else rows[: self.limit] for rows in of_learners]
+
+    def _beyond(self, rows: Sequence[WindowRow], after: tuple[int, int, int]) -> Sequence[WindowRow]:
+        beyond = operator.lt if self.newest_first else operator.gt
+        return [row for row in rows if beyond(position_of(row), after)]
 
 
 class WindowRow(NamedTuple):
@@ -344,7 +349,8 @@ class WindowRow(NamedTuple):
     to_earliest: int
     to_latest: int
     quality: str
-    may_be_empty: bool
+    # SQLite's truth is 1.
+    may_be_empty: bool | int
     known_from: int
     known_until: int
 
@@ -365,17 +371,14 @@ async def few_windows_of_learners(
     rows = await _all_windows(predicate).rows(connection, given)
     if len(rows) > most:
         return [None] * len(keys)
-    found: dict[WindowsGroup, dict[int, list[WindowRow]]] = {
-        group: {learner: [] for learner in learners} for group, learners in groups.items()
-    }
-    of_place = list(found.values())
+    found: dict[tuple[int, int], list[WindowRow]] = {}
     for row in map(WindowRow._make, rows):
-        of_place[row.place][row.learner_id].append(row)
-    for of_group in of_place:
-        for windows in of_group.values():
-            if len(windows) > 1:
-                windows.sort(key=position_of)
-    return [found[key.group][key.learner_id] for key in keys]
+        found.setdefault((row.place, row.learner_id), []).append(row)
+    for windows in found.values():
+        if len(windows) > 1:
+            windows.sort(key=position_of)
+    places = {group: place for place, group in enumerate(groups)}
+    return [found.get((places[key.group], key.learner_id), []) for key in keys]
 
 
 @lru_cache
@@ -459,7 +462,7 @@ def _exact_rows(
     c = window.c
     known_until = c.known_until if "known_until" in c else literal(FOREVER_US, BigInteger)
     edges = (c.from_at, c.from_at, c.to_at, c.to_at)
-    columns = (*edges, literal(Quality.EXACT.name, String), literal(0, Boolean), c.known_from, known_until)
+    columns = (*edges, literal(Quality.EXACT.name, String), false(), c.known_from, known_until)
     matches = satisfies(predicate, exact_edges(window), keys, surely=False)
     return _rows_of_one(window, columns, keys, scope, learner).where(matches)
 
@@ -493,4 +496,6 @@ def _rows_of_one(
 def _raw(column: ColumnElement[Any]) -> ColumnElement[Any]:
     if isinstance(column.type, Instant):
         return type_coerce(column, BigInteger)
+    if isinstance(column.type, Boolean):
+        return type_coerce(column, Integer)
     return type_coerce(column, String) if isinstance(column.type, Spelled) else column

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from schema.execution.leaves import LeafType, leaf_source, written
+from graphql import Undefined
+
+from schema.execution.leaves import LeafType, Unexpected, leaf_source
 
 Build: TypeAlias = Callable[..., list[dict[str, Any]]]
 
@@ -50,7 +52,7 @@ Part: TypeAlias = Computed | Constant | Column
 def build_of(parts: Sequence[Part]) -> Build:
     """`build(things, info, *columns)`, whose columns are in the order of the parts."""
     names = [f"v{number}" for number in range(len(parts))]
-    known: dict[str, object] = {}
+    known: dict[str, object] = {"Unexpected": Unexpected, "Undefined": Undefined}
     loop: list[str] = []
     for name, part in zip(names, parts, strict=True):
         if isinstance(part, Constant):
@@ -60,8 +62,8 @@ def build_of(parts: Sequence[Part]) -> Build:
             known[f"get_{name}"] = part.function
             loop.append(f"{name} = {_source(part, name)}")
         if part.leaf is not None:
-            known[f"write_{name}"] = written(part.leaf)
-            loop.append(leaf_source(part.leaf, name, nullable=part.nullable))
+            known[f"write_{name}"] = part.leaf.coerce_output_value
+            loop.extend(leaf_source(part.leaf, name, nullable=part.nullable))
     columns = [name for name, part in zip(names, parts, strict=True) if isinstance(part, Column)]
     pairs = ", ".join(f"{part.key!r}: {name}" for name, part in zip(names, parts, strict=True))
     each = ", ".join(["thing", *columns])

@@ -39,11 +39,14 @@ def written(leaf: LeafType) -> Callable[[object], object]:
     return write
 
 
-def leaf_source(leaf: LeafType, name: str, *, nullable: bool) -> str:
-    """A statement that turns the local of this name into what is answered; `write_<name>` is `written(leaf)`."""
+def leaf_source(leaf: LeafType, name: str, *, nullable: bool) -> list[str]:
+    """Lines that turn the local of this name into what is answered, as `written` does; `write_<name>` is how
+    graphql-core coerces the leaf.
+    """
+    passes = AS_THEY_ARE.get(leaf.name, "").format(v=name)
+    looks = [f"{name} is not None"] if nullable else []
+    looks += [f"not ({passes})"] if passes else []
+    null = [] if nullable else [f"if {name} is None: raise Unexpected"]
     write = f"{name} = write_{name}({name})"
-    as_it_is = AS_THEY_ARE.get(leaf.name)
-    if as_it_is is None:
-        return f"if {name} is not None: {write}" if nullable else write
-    passes = as_it_is.format(v=name)
-    return f"if not ({name} is None or {passes}): {write}" if nullable else f"if not ({passes}): {write}"
+    lines = [*null, write, f"if {name} is None or {name} is Undefined: raise Unexpected"]
+    return [f"if {' and '.join(looks)}:", *(f"    {line}" for line in lines)] if looks else lines

@@ -105,8 +105,9 @@ class Running:
         for place, thing in enumerate(things):
             places.setdefault(type(thing), []).append(place)
         objects: list[Any] = [None] * len(things)
-        kinds = list(places.items())
-        built = await _together([self.objects(shape.plan_of(cls), [things[p] for p in own]) for cls, own in kinds])
+        # All plans before the first step: what was begun would never be awaited if a later one could not be planned.
+        kinds = [(shape.plan_of(cls), own) for cls, own in places.items()]
+        built = await _together([self.objects(plan, [things[place] for place in own]) for plan, own in kinds])
         for (_, own), of_kind in zip(kinds, built, strict=True):
             for place, one in zip(own, of_kind, strict=True):
                 objects[place] = one
