@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
@@ -30,13 +29,23 @@ class Span(NamedTuple):
     to_at: int
 
 
+class Change(NamedTuple):
+    """At an instant the level of a scope changes by so much, of both bounds."""
+
+    scope_id: int
+    from_at: int
+    least: int
+    most: int
+
+
 class Step(NamedTuple):
     """From one instant until another the level of a scope is so much higher, or lower."""
 
     scope_id: int
     from_at: int
     until: int
-    rise: int
+    least: int
+    most: int
 
 
 @dataclass(slots=True)
@@ -45,19 +54,20 @@ class LevelChanges:
     nothing is kept in mind, however large the act becomes.
     """
 
-    _pending: Counter[tuple[int, int]] = field(default_factory=Counter)
+    _pending: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     are_many: bool = False
 
     def add(self, windows: Iterable[Span], by: int = 1) -> None:
         """Windows that are new, or by -1 those that are no more."""
         for scope_id, from_at, to_at in windows:
-            self.change(scope_id, quarter_from(from_at), by)
+            self.change(Change(scope_id, quarter_from(from_at), by, by))
             if to_at != FOREVER_US:
-                self.change(scope_id, quarter_from(to_at), -by)
+                self.change(Change(scope_id, quarter_from(to_at), -by, -by))
 
-    def change(self, scope_id: int, quarter: int, by: int) -> None:
+    def change(self, change: Change, by: int = 1) -> None:
         if not self.are_many:
-            self._pending[scope_id, quarter] += by
+            least, most = self._pending.get(change[:2], (0, 0))
+            self._pending[change[:2]] = (least + by * change.least, most + by * change.most)
             if len(self._pending) > RECOUNTED_FROM:
                 self.become_many()
 
@@ -67,17 +77,17 @@ class LevelChanges:
 
     def taken(self) -> list[Step]:
         """What is to be written; from now on it counts as written."""
-        changes = sorted((*place, by) for place, by in self._pending.items() if by)
+        changes = sorted(Change(*place, *by) for place, by in self._pending.items() if any(by))
         self._pending.clear()
         return [step for _, of_one in groupby(changes, itemgetter(0)) for step in _steps(list(of_one))]
 
 
-def _steps(changes: list[tuple[int, int, int]]) -> Iterator[Step]:
+def _steps(changes: list[Change]) -> Iterator[Step]:
     """The changes of one scope in their order, each until the next."""
-    rise = 0
-    for (scope_id, quarter, by), (_, following, _) in pairwise([*changes, (0, FOREVER_US, 0)]):
-        rise += by
-        yield Step(scope_id, quarter, following, rise)
+    least = most = 0
+    for change, following in pairwise([*changes, Change(0, FOREVER_US, 0, 0)]):
+        least, most = least + change.least, most + change.most
+        yield Step(change.scope_id, change.from_at, following.from_at, least, most)
 
 
 async def write_levels(session: AsyncSession, organization_id: int, changes: LevelChanges) -> None:
@@ -92,11 +102,17 @@ async def write_levels(session: AsyncSession, organization_id: int, changes: Lev
 async def _move_levels(session: AsyncSession, organization_id: int, steps: list[Step]) -> None:
     of_one = {"tenant": organization_id}
     await session.execute(levels.open_levels(), of_one | {"steps": as_parameter(map(tuple, steps))})
-    if rising := [step for step in steps if step.rise]:
+    if rising := [step for step in steps if step.least or step.most]:
         connection = await session.connection()
-        names = ("scope", "first", "until", "rise")
+        names = ("scope", "first", "until", "least_more", "most_more")
         each = [of_one | dict(zip(names, step, strict=True)) for step in rising]
         await connection.execute(levels.raise_levels(), each)
+
+
+async def changes_by_lost(session: AsyncSession, organization_id: int, learner_ids: Iterable[int]) -> list[Change]:
+    """What these learners have to do with the levels by dates that are lost."""
+    given = {"tenant": organization_id, "learners": as_parameter((one,) for one in learner_ids)}
+    return [Change._make(row) for row in await session.execute(levels.changes_by_lost_of_named(), given)]
 
 
 async def recount_levels(session: AsyncSession, organization_id: int) -> None:

@@ -29,7 +29,7 @@ from models.history import Act, Belief, Change, Fact, Held, Source, quality_of
 from models.interval import FOREVER, MICROSECOND, Bounds
 from models.keys import Keys
 from models.organizations import OrganizationClock
-from resolvers.levels import LevelChanges, Span, write_levels
+from resolvers.levels import LevelChanges, Span, changes_by_lost, write_levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +182,25 @@ async def derive_windows(recording: Recording, learner_ids: Sequence[int], *, al
         "recorded_at": recording.recorded_at,
         "learners": as_parameter((i,) for i in learner_ids),
     }
+    unsure = sorted(set((await recording.session.execute(learners_with_uncertainty(), parameters)).scalars()))
+    if unsure and not all_new:
+        await _change_levels_by_lost(recording, unsure, by=-1)
     if not all_new:
         await recording.session.execute(keep_former_windows(), parameters)
         removed = await recording.session.execute(remove_stale_windows(), parameters)
         recording.levels.add(map(Span._make, removed), by=-1)
     added = await recording.session.execute(add_derived_windows(of_new_learners=all_new), parameters)
     recording.levels.add(map(Span._make, added))
-    if unsure := set((await recording.session.execute(learners_with_uncertainty(), parameters)).scalars()):
-        await _derive_uncertain_windows(recording, sorted(unsure))
+    if unsure:
+        await _derive_uncertain_windows(recording, unsure)
+        await _change_levels_by_lost(recording, unsure, by=1)
+
+
+async def _change_levels_by_lost(recording: Recording, learner_ids: Sequence[int], by: int) -> None:
+    """Taken off before their windows change, and added once they have."""
+    if not recording.levels.are_many:
+        for change in await changes_by_lost(recording.session, recording.organization_id, learner_ids):
+            recording.levels.change(change, by)
 
 
 async def _derive_uncertain_windows(recording: Recording, learner_ids: Sequence[int]) -> None:

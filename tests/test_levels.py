@@ -232,8 +232,8 @@ async def test_a_cutoff_as_known_now_is_looked_up_and_all_else_is_counted(databa
     tenant = await organization(database)
     await tenant.learner(active="2017-03-01..")
     at = instant("2017-03-02T06:00Z")
-    await database.run(lambda session: session.execute(update(LEVEL).values(level=7)))
-    assert await by_levels(tenant, [tenant.id], [at, at + MICROSECOND]) == [Count(7, 7), Count(1, 1)]
+    await database.run(lambda session: session.execute(update(LEVEL).values(least=7, most=8)))
+    assert await by_levels(tenant, [tenant.id], [at, at + MICROSECOND]) == [Count(7, 8), Count(1, 1)]
     assert await by_windows(tenant, [tenant.id], [at]) == [Count(1, 1)]
 
 
@@ -246,7 +246,7 @@ async def test_what_is_recorded_between_a_question_and_its_answer_is_not_counted
     assert await counted(tenant, [tenant.id], [instant("2017-03-02T06:00Z")], known) == [Count(1, 1)]
 
 
-async def test_whose_start_is_lost_is_counted_beside_the_level(database: Database) -> None:
+async def test_whose_start_is_lost_is_counted_in_the_level(database: Database) -> None:
     tenant = await organization(database)
     await tenant.learner(active="2017-03-01..")
     bob = await tenant.stranger("Bob")
@@ -258,13 +258,14 @@ async def test_whose_start_is_lost_is_counted_beside_the_level(database: Databas
 # ------------------------------------------------------------------------------------------ tampered with
 
 TAMPERING = [
-    update(LEVEL).values(level=LEVEL.c.level + 1),
+    update(LEVEL).values(least=LEVEL.c.least + 1, most=LEVEL.c.most + 1),
+    update(LEVEL).values(most=LEVEL.c.most + 1),
     delete(LEVEL).where(LEVEL.c.from_at == instant("2017-03-01T06:00Z")),
     text("DELETE FROM activity_window"),
 ]
 
 
-@pytest.mark.parametrize("tampering", TAMPERING, ids=["raised", "gone", "windows gone"])
+@pytest.mark.parametrize("tampering", TAMPERING, ids=["raised", "most raised", "gone", "windows gone"])
 async def test_levels_that_are_not_those_of_the_windows_are_found_and_mended(
     database: Database, tampering: Executable
 ) -> None:
@@ -307,7 +308,7 @@ async def test_a_database_of_before_is_given_the_levels_of_its_windows(database:
         9, await tenant.team(), active=["1969-03-01..2017-03-09", "2017-03-05..", "2017-03-10..2017-03-12"]
     )
     before = await kept(database)
-    migration = import_module("models.migrations.versions.0004_daily_levels")
+    migration = import_module("models.migrations.versions.0005_levels_of_lost_dates")
 
     async def again(session: AsyncSession) -> None:
         await session.execute(delete(LEVEL))

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, and_, select, type_coerce
 from sqlalchemy.sql.expression import CTE
 
-from models.levels import is_quarter, level_at
+from models.levels import Bound, is_quarter, level_at
 from models.organizations import OrganizationClock
 
 CLOCK = OrganizationClock.__table__
@@ -23,6 +23,6 @@ def levels_answer(keys: CTE) -> ColumnElement[bool]:
     return and_(is_quarter(keys.c.a), recorded_at.correlate(keys).scalar_subquery() <= keys.c.known_at)
 
 
-def level_of(keys: CTE) -> Any:
-    """How many exact windows known now the key counts."""
-    return level_at(keys.c.organization_id, keys.c.scope_id, keys.c.a)
+def level_of(bound: Bound, keys: CTE) -> Any:
+    """How many people the key counts, at least or at most."""
+    return level_at(bound, keys.c.organization_id, keys.c.scope_id, keys.c.a)

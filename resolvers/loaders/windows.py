@@ -248,6 +248,11 @@ def _counts(predicate: Predicate) -> Select[Any]:
     keys = asked("keys", "place", *Question._fields)
     exact = _exact_count(predicate, keys)
     surely, perhaps = (_uncertain_count(predicate, keys, surely=surely) for surely in (True, False))
+    if predicate is Predicate.ACTIVE_AT:
+        answered, least, most = levels_answer(keys), level_of("least", keys), level_of("most", keys)
+        exact, surely, perhaps = (
+            case((answered, level), else_=scanned) for level, scanned in ((0, exact), (least, surely), (most, perhaps))
+        )
     return select(keys.c.place, exact, surely, perhaps)
 
 
@@ -268,10 +273,7 @@ def _exact_count(predicate: Predicate, keys: CTE) -> ColumnElement[int]:
         .scalar_subquery()
         for window in (CURRENT, FORMER)
     )
-    scanned = current + former
-    if predicate is not Predicate.ACTIVE_AT:
-        return scanned
-    return case((levels_answer(keys), level_of(keys)), else_=scanned)
+    return current + former
 
 
 def _first_of_its_learner(predicate: Predicate, window: FromClause, keys: CTE) -> ColumnElement[bool]:

@@ -30,6 +30,7 @@ from models.base import Instant
 from models.interval import FOREVER
 from models.levels import quarter_of
 from models.roster import MatchedLine
+from resolvers.levels import Change
 from resolvers.recording import Recording, derive_windows
 from resolvers.roster.statements import FIRST_LEARNER, ORGANIZATION, RECORDED_AT, of_the_import
 
@@ -63,8 +64,8 @@ async def _change_levels(recording: Recording, parameters: Mapping[str, object])
     """By what plain lines made: activity in the organization and in the line's team at once."""
     changes = await recording.session.execute(changes_of_plain_lines(), parameters)
     for team_id, quarter, change in changes:
-        recording.levels.change(team_id, quarter, change)
-        recording.levels.change(recording.organization_id, quarter, change)
+        for scope_id in (team_id, recording.organization_id):
+            recording.levels.change(Change(scope_id, quarter, change, change))
 
 
 async def _chunks(
