@@ -37,7 +37,7 @@ from sqlalchemy.sql.expression import CTE
 
 from models.activity import Predicate
 from models.base import Instant
-from models.batches import as_keys, as_parameter, asked, packed_rows_of_each, position_in, unpacked
+from models.batches import as_keys, as_parameter, asked, first_rows_of_each, packed_rows_of_each, position_in, unpacked
 from models.history import Belief
 from models.interval import from_microseconds
 from models.keys import Keys
@@ -301,7 +301,7 @@ def _made_before(known_at: int) -> int:
 def _page(dialect: str, shape: Shape, order: LearnerOrder, descending: bool, way: Way) -> Prepared:
     walk = _Walk(order.column, descending)
     keys = _asked("begin_position", "begin_learner_id")
-    keys = walk.bounded(keys) if way is Way.LOOK else keys
+    keys = walk.bounded(dialect, keys) if way is Way.LOOK else keys
     # A text with nothing added is the same text, and in no index: who answers is then found before anybody is sorted.
     position = order.column.concat("") if way is Way.INDEX else order.column
     chosen = select(*(PROFILE.c[name] for name in LearnerRow._fields[1:7]), position.label("position")).where(
@@ -326,20 +326,20 @@ class _Walk(NamedTuple):
         last = tuple_(keys.c.begin_position, keys.c.begin_learner_id)
         return tuple_(*columns) < last if self.descending else tuple_(*columns) > last
 
-    def bounded(self, keys: CTE) -> CTE:
+    def bounded(self, dialect: str, keys: CTE) -> CTE:
         """The keys, each with the last learner to be looked at, or else the end. Worked out once for each key, and not
         for each learner, since it is materialized.
         """
         table = PROFILE.alias("looked_at")
         own = (table.c[self.column.name], table.c.learner_id)
-        far = select(*own).where(table.c.organization_id == keys.c.organization_id, self.beyond(keys, *own))
+        far = select(own[0].label("last_position"), own[1].label("last_learner_id"))
+        far = far.where(table.c.organization_id == keys.c.organization_id, self.beyond(keys, *own))
         far = far.order_by(*self.by(*own)).offset(bindparam("looked_at", type_=BigInteger)).limit(1).correlate(keys)
-        end = FIRST_OF_ALL if self.descending else LAST_OF_ALL
-        last = (
-            func.coalesce(far.with_only_columns(column).scalar_subquery(), literal(value, column.type)).label(name)
-            for column, value, name in zip(own, end, ("last_position", "last_learner_id"), strict=True)
-        )
-        return select(*keys.c, *last).cte("bounded_keys").prefix_with("MATERIALIZED")
+        found = first_rows_of_each(dialect, keys, "place", far).cte("found_far")
+        end = zip(found.c[1:], FIRST_OF_ALL if self.descending else LAST_OF_ALL, strict=True)
+        last = (func.coalesce(column, literal(value, column.type)).label(column.name) for column, value in end)
+        bounded = select(*keys.c, *last).select_from(keys.outerjoin(found, found.c.place == keys.c.place))
+        return bounded.cte("bounded_keys").prefix_with("MATERIALIZED")
 
     def until(self, keys: CTE, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
         last = tuple_(keys.c.last_position, keys.c.last_learner_id)
@@ -394,7 +394,7 @@ def _in_scope(keys: CTE, predicate: Predicate | None, whole_organization: bool, 
         return learner.in_(answers_who(predicate, keys))
     return or_(
         answers_exactly(predicate, keys, learner, one_by_one=True),
-        exists(answers_uncertainly(predicate, keys, learner, surely=False)),
+        exists(answers_uncertainly(predicate, keys, learner, surely=False, one_by_one=True)),
     )
 
 
@@ -420,7 +420,7 @@ def _certain(
         return answers_in_both(predicate, keys, learner, surely=True)
     return or_(
         answers_exactly(predicate, keys, learner, one_by_one=True),
-        exists(answers_uncertainly(predicate, keys, learner, surely=True)),
+        exists(answers_uncertainly(predicate, keys, learner, surely=True, one_by_one=True)),
     )
 
 

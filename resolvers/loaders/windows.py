@@ -137,7 +137,12 @@ def _matching_one(
 
 
 def answers_uncertainly(
-    predicate: Predicate | None, keys: FromClause, learner: ColumnElement[int] | None = None, *, surely: bool
+    predicate: Predicate | None,
+    keys: FromClause,
+    learner: ColumnElement[int] | None = None,
+    *,
+    surely: bool,
+    one_by_one: bool = False,
 ) -> Select[Any]:
     """The learners of whom an uncertain window surely, or else possibly, answers the question with yes."""
     matching = select(UNCERTAIN.c.learner_id).where(
@@ -151,6 +156,9 @@ def answers_uncertainly(
         matching = matching.where(certain, ~UNCERTAIN.c.may_be_empty)
     if learner is not None:
         matching = matching.where(UNCERTAIN.c.learner_id == learner)
+    if one_by_one:
+        # As of exact windows: without it PostgreSQL reads those of everybody, to look each learner up among them.
+        matching = matching.offset(0)
     return matching.correlate_except(UNCERTAIN)
 
 
