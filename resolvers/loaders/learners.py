@@ -363,7 +363,8 @@ def _belongs(keys: CTE, shape: Shape, way: Way) -> ColumnElement[bool]:
     in_one = _implied_in_one(predicate) if shape.in_two_scopes else predicate
     return and_(
         PROFILE.c.organization_id == keys.c.organization_id,
-        learner < keys.c.made_before,
+        # Plus nothing: else SQLite may walk all learners until then, and not look up those who answer.
+        (learner + 0) < keys.c.made_before,
         _in_scope(keys, in_one, shape.whole_organization, way),
         answers_in_both(predicate, keys, learner, surely=False) if shape.in_two_scopes else true(),
         found_by_search() if shape.searched else true(),
