@@ -1,7 +1,7 @@
 """Portals of any size on both databases, each filled once in a run of all goals: of many learners by copying fewer.
 
-PostgreSQL learns by itself how many rows there are, within a minute; here it is told at once. SQLite is told nothing,
-as in production.
+PostgreSQL learns by itself how many rows there are, within a minute; here it is told at once. SQLite is not told where
+rows are copied, nor is it in production.
 """
 
 from __future__ import annotations
