@@ -140,10 +140,10 @@ def asked(parameter: str, *names: str, texts: Sequence[str] = (), dates: Sequenc
 Group = TypeVar("Group", bound=tuple[int, ...])
 
 
-def in_groups(keys: Iterable[tuple[Group, int]]) -> dict[Group, list[int]]:
+def in_groups(shared: Iterable[Group], numbers: Iterable[int]) -> dict[Group, list[int]]:
     """Keys that are most often alike but for one number, by what they share."""
     groups: dict[Group, list[int]] = {}
-    for group, number in keys:
+    for group, number in zip(shared, numbers, strict=True):
         groups.setdefault(group, []).append(number)
     return groups
 

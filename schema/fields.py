@@ -38,19 +38,22 @@ def batch_of(definition: StrawberryField) -> Batch | None:
 
 
 async def by_kind(
-    things: Sequence[T], kind_of: Callable[[T], K], read: Callable[[K, Sequence[T]], Awaitable[Sequence[V]]]
+    things: Sequence[T], kinds: Sequence[K], read: Callable[[K, Sequence[T]], Awaitable[Sequence[V]]]
 ) -> Sequence[V]:
     """What is read of many things, in their order; those of one kind are read together."""
-    kinds: dict[K, list[int]] = {}
-    for place, kind in enumerate(map(kind_of, things)):
-        kinds.setdefault(kind, []).append(place)
-    if len(kinds) == 1:
-        (only,) = kinds
-        return await read(only, things)
+    if len(places := places_of(kinds)) == 1:
+        return await read(kinds[0], things)
     found: dict[int, V] = {}
-    for kind, places in kinds.items():
-        found.update(zip(places, await read(kind, [things[place] for place in places]), strict=True))
+    for kind, own in places.items():
+        found.update(zip(own, await read(kind, [things[place] for place in own]), strict=True))
     return [found[place] for place in range(len(things))]
+
+
+def places_of(kinds: Sequence[K]) -> dict[K, list[int]]:
+    places: dict[K, list[int]] = {}
+    for place, kind in enumerate(kinds):
+        places.setdefault(kind, []).append(place)
+    return places
 
 
 def mutation(description: str, extensions: Sequence[FieldExtension]) -> Callable[[F], F]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import strawberry
 
 from models.activity import Predicate
-from models.interval import to_microseconds
+from models.interval import BillingCalendar, to_microseconds
 from models.organizations import ScopeKind
 from resolvers.activity import span_of
 from resolvers.lists import Listed
@@ -25,7 +25,17 @@ from schema.fields import by_kind, field
 from schema.ids import Node, encode_id
 from schema.pagination import After, Before, Connection, First, Last, Page, PageInfo
 from schema.questions import Activity, KnownAt
-from schema.windows import ActivityWindow, of_latest, read_windows, windows_of
+from schema.windows import (
+    ActivityWindow,
+    end_day_of,
+    end_of,
+    first_day_of,
+    last_day_of,
+    of_latest,
+    read_windows,
+    start_of,
+    windows_of,
+)
 
 if TYPE_CHECKING:
     from schema.organizations import Organization, Team
@@ -77,35 +87,35 @@ class Learner(Node):
 
     @field(
         "Since when, in the latest window; stays after deactivation. Null if that was lost, or there is no window.",
-        batch=of_latest(ActivityWindow.from_),
+        batch=of_latest(start_of),
     )
     async def activated_at(self, info: Info) -> dt.datetime | None:
-        return await self._of_latest(info, ActivityWindow.from_)
+        return await self._of_latest(info, start_of)
 
-    @field("The local day of activatedAt.", batch=of_latest(ActivityWindow.activated_on))
+    @field("The local day of activatedAt.", batch=of_latest(first_day_of))
     async def activated_on(self, info: Info) -> dt.date | None:
-        return await self._of_latest(info, ActivityWindow.activated_on)
+        return await self._of_latest(info, first_day_of)
 
     @field(
         "Until when, not included, in the latest window; null while it is open.",
-        batch=of_latest(ActivityWindow.to),
+        batch=of_latest(end_of),
     )
     async def deactivated_at(self, info: Info) -> dt.datetime | None:
-        return await self._of_latest(info, ActivityWindow.to)
+        return await self._of_latest(info, end_of)
 
     @field(
         "The local day of deactivatedAt: the first day no longer active, for a deactivation at midnight.",
-        batch=of_latest(ActivityWindow.deactivated_on),
+        batch=of_latest(end_day_of),
     )
     async def deactivated_on(self, info: Info) -> dt.date | None:
-        return await self._of_latest(info, ActivityWindow.deactivated_on)
+        return await self._of_latest(info, end_day_of)
 
     @field(
         "The last local day touched by the latest window; null while it is open.",
-        batch=of_latest(ActivityWindow.last_active_on),
+        batch=of_latest(last_day_of),
     )
     async def last_active_on(self, info: Info) -> dt.date | None:
-        return await self._of_latest(info, ActivityWindow.last_active_on)
+        return await self._of_latest(info, last_day_of)
 
     @field("Whether the learner is certainly active at this moment.")
     async def active_now(self, info: Info) -> bool:
@@ -179,7 +189,7 @@ class Learner(Node):
         day = span_of(self.organization_row.calendar, on, on, "on")
         return to_microseconds(day.start), to_microseconds(day.end)
 
-    async def _of_latest(self, info: Info, told: Callable[[ActivityWindow], T]) -> T | None:
+    async def _of_latest(self, info: Info, told: Callable[[WindowRow, BillingCalendar], T]) -> T | None:
         (value,) = await of_latest(told)([self], info)
         return value
 
@@ -191,7 +201,7 @@ async def certain_of(edges: Sequence[LearnerEdge], info: Info) -> Sequence[bool]
         keys = [ListedLearner(edge.listed.key, edge.node.row.learner_id) for edge in alike]
         return await info.context.loaders.values(certainties, who).load_many(keys)
 
-    return await by_kind(edges, lambda edge: edge.listed.who, read)
+    return await by_kind(edges, [edge.listed.who for edge in edges], read)
 
 
 async def answering_windows(edges: Sequence[LearnerEdge], info: Info) -> list[ActivityWindow | None]:
@@ -201,7 +211,7 @@ async def answering_windows(edges: Sequence[LearnerEdge], info: Info) -> list[Ac
         keys = [windows_key(edge.listed.key, edge.node.row.learner_id) for edge in alike]
         return await read_windows(info, keys, WindowsPage(predicate, 1, newest_first=True))
 
-    found = await by_kind(edges, lambda edge: edge.listed.who.predicate, read)
+    found = await by_kind(edges, [edge.listed.who.predicate for edge in edges], read)
     return [
         ActivityWindow(row=rows[0], organization_row=edge.node.organization_row) if rows else None
         for edge, rows in zip(edges, found, strict=True)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import strawberry
 
 from models.activity import Predicate
 from models.history import Quality, Source
-from models.interval import from_microseconds
+from models.interval import BillingCalendar, from_microseconds
 from resolvers.activity import ActivityQuestion, answerable
 from resolvers.lists import as_known_at
 from resolvers.loaders.beliefs import ActKey, ActRow, acts_by_time
@@ -40,6 +38,32 @@ MOST_WINDOWS = 1_000_000
 LATEST = WindowsPage(None, 1, newest_first=True)
 
 
+# ----------------------------------------------------------------------------------------- the dates of a window
+
+
+def start_of(row: WindowRow, _: BillingCalendar | None = None) -> dt.datetime | None:
+    return instant_or_none(row.from_earliest) if row.from_earliest == row.from_latest else None
+
+
+def end_of(row: WindowRow, _: BillingCalendar | None = None) -> dt.datetime | None:
+    return instant_or_none(row.to_latest) if row.to_earliest == row.to_latest else None
+
+
+def first_day_of(row: WindowRow, calendar: BillingCalendar) -> dt.date | None:
+    start = start_of(row)
+    return calendar.day_of(start) if start else None
+
+
+def end_day_of(row: WindowRow, calendar: BillingCalendar) -> dt.date | None:
+    end = end_of(row)
+    return calendar.day_of(end) if end else None
+
+
+def last_day_of(row: WindowRow, calendar: BillingCalendar) -> dt.date | None:
+    end = end_of(row)
+    return calendar.last_day_before(end) if end else None
+
+
 @strawberry.type(description="One uninterrupted time of activity, as known from one recorded time to the next.")
 class ActivityWindow(Node):
     row: strawberry.Private[WindowRow]
@@ -53,28 +77,23 @@ class ActivityWindow(Node):
 
     @field("When it started; null if that was lost.", name="from")
     def from_(self) -> dt.datetime | None:
-        exact = self.row.from_earliest == self.row.from_latest
-        return instant_or_none(self.row.from_earliest) if exact else None
+        return start_of(self.row)
 
     @field("When it ended, not included; null while it is open, and if that was lost (see quality).")
     def to(self) -> dt.datetime | None:
-        exact = self.row.to_earliest == self.row.to_latest
-        return instant_or_none(self.row.to_latest) if exact else None
+        return end_of(self.row)
 
     @field("The first active day; null if that was lost.")
     def activated_on(self) -> dt.date | None:
-        start = self.from_()
-        return self.organization_row.calendar.day_of(start) if start else None
+        return first_day_of(self.row, self.organization_row.calendar)
 
     @field("The local day of the end; null while open, or if that was lost.")
     def deactivated_on(self) -> dt.date | None:
-        end = self.to()
-        return self.organization_row.calendar.day_of(end) if end else None
+        return end_day_of(self.row, self.organization_row.calendar)
 
     @field("The last local day touched: for an end at midnight the day before. Null while open, or if that was lost.")
     def last_active_on(self) -> dt.date | None:
-        end = self.to()
-        return self.organization_row.calendar.last_day_before(end) if end else None
+        return last_day_of(self.row, self.organization_row.calendar)
 
     @field("How well its dates are known.")
     def quality(self) -> Quality:
@@ -117,13 +136,13 @@ class ActivityWindow(Node):
 # ------------------------------------------------------------------------------- the windows of many learners
 
 
-def of_latest(told: Callable[[ActivityWindow], T]) -> Callable[..., Awaitable[list[T | None]]]:
+def of_latest(told: Callable[[WindowRow, BillingCalendar], T]) -> Callable[..., Awaitable[list[T | None]]]:
     """What is told of the latest window of each learner; None where there is none."""
 
     async def of_learners(learners: Sequence[Learner], info: Info) -> list[T | None]:
         found = await read_windows(info, [_key(learner, learner.known_at) for learner in learners], LATEST)
         return [
-            told(ActivityWindow(row=rows[0], organization_row=learner.organization_row)) if rows else None
+            told(rows[0], learner.organization_row.calendar) if rows else None
             for learner, rows in zip(learners, found, strict=True)
         ]
 
@@ -145,17 +164,27 @@ async def windows_of(
     # A cursor belongs to one list, and is looked at as one of each.
     same = None if after or before else paging((), *page, int, int, int)
     shared: dict[tuple[int, int], Shared] = {}
-    lists = []
+    keys, pages, parts = [], [], []
     for learner in learners:
-        alike = (learner.row.organization_id, learner.known_at)
+        row = learner.row
+        alike = (row.organization_id, learner.known_at)
         if alike not in shared:
             shared[alike] = await _shared(info, learner, question, known_at, same)
         known, a, b, wanted = shared[alike]
-        of = (learner.row.organization_id, learner.row.learner_id, known, question)
+        of = (row.organization_id, row.learner_id, known, question)
         part = Paging(of, same.size, same.backward, None) if same else paging(of, *page, int, int, int)
-        own = wanted if same else _part(wanted.predicate, part)
-        lists.append(WindowList(learner, _key(learner, known, a, b), part, own))
-    return await _pages(info, lists)
+        keys.append(WindowsKey(row.organization_id, row.organization_id, row.learner_id, a, b, known))
+        pages.append(wanted if same else _part(wanted.predicate, part))
+        parts.append(part)
+
+    def read(page: WindowsPage, alike: Sequence[WindowsKey]) -> Awaitable[Sequence[Sequence[WindowRow]]]:
+        return read_windows(info, alike, page)
+
+    found = await by_kind(keys, pages, read)
+    return [
+        _connection(info, learner.organization_row, part, key, wanted, rows)
+        for learner, part, key, wanted, rows in zip(learners, parts, keys, pages, found, strict=True)
+    ]
 
 
 class Shared(NamedTuple):
@@ -164,15 +193,6 @@ class Shared(NamedTuple):
     known_at: int
     a: int
     b: int
-    wanted: WindowsPage
-
-
-class WindowList(NamedTuple):
-    """One learner's windows as a list, and which part of it is asked for."""
-
-    learner: Learner
-    key: WindowsKey
-    paging: Paging
     wanted: WindowsPage
 
 
@@ -195,23 +215,20 @@ def _part(predicate: Predicate | None, of: Paging) -> WindowsPage:
     return WindowsPage(predicate, of.limit, of.backward, of.beyond)
 
 
-async def _pages(info: Info, lists: Sequence[WindowList]) -> list[Connection[ActivityWindow]]:
-    def read(page: WindowsPage, alike: Sequence[WindowList]) -> Awaitable[Sequence[Sequence[WindowRow]]]:
-        return read_windows(info, [one.key for one in alike], page)
+def _connection(
+    info: Info,
+    organization: OrganizationRow,
+    part: Paging,
+    key: WindowsKey,
+    wanted: WindowsPage,
+    rows: Sequence[WindowRow],
+) -> Connection[ActivityWindow]:
+    async def total() -> int:
+        (every,) = await read_windows(info, [key], WindowsPage(wanted.predicate, MOST_WINDOWS))
+        return len(every)
 
-    found = await by_kind(lists, attrgetter("wanted"), read)
-    return [_page(info, one, rows) for one, rows in zip(lists, found, strict=True)]
-
-
-def _page(info: Info, of: WindowList, rows: Sequence[WindowRow]) -> Connection[ActivityWindow]:
-    organization = of.learner.organization_row
     nodes = [ActivityWindow(row=row, organization_row=organization) for row in rows]
-    return Connection(page=Page.of(nodes, _position, of.paging), total=partial(_total, info, of))
-
-
-async def _total(info: Info, of: WindowList) -> int:
-    (rows,) = await read_windows(info, [of.key], WindowsPage(of.wanted.predicate, MOST_WINDOWS))
-    return len(rows)
+    return Connection(page=Page.of(nodes, _position, part), total=total)
 
 
 async def read_windows(info: Info, keys: Sequence[WindowsKey], page: WindowsPage) -> Sequence[Sequence[WindowRow]]:

@@ -300,16 +300,6 @@ def _uncertain_count(predicate: Predicate, keys: CTE, *, surely: bool) -> Column
 # --------------------------------------------------------------------------------- windows of learners
 
 
-class WindowsGroup(NamedTuple):
-    """What the keys of many learners share."""
-
-    organization_id: int
-    scope_id: int
-    a: int
-    b: int
-    known_at: int
-
-
 class WindowsKey(NamedTuple):
     """Whose windows, in which scope, as known when; with `a` and `b` if a predicate chooses among them."""
 
@@ -320,10 +310,10 @@ class WindowsKey(NamedTuple):
     b: int
     known_at: int
 
-    @property
-    def group(self) -> WindowsGroup:
-        organization_id, scope_id, _, a, b, known_at = self
-        return WindowsGroup(organization_id, scope_id, a, b, known_at)
+
+# What the keys of many learners most often share.
+SHARED = ("organization_id", "scope_id", "a", "b", "known_at")
+_shared = operator.itemgetter(*map(WindowsKey._fields.index, SHARED))
 
 
 class WindowsPage(NamedTuple):
@@ -375,7 +365,8 @@ async def few_windows_of_learners(
     """All windows of each learner, in order of their ends: any page is a part of these. None if together they are more
     than somebody reads; then pages are read.
     """
-    groups = in_groups((key.group, key.learner_id) for key in keys)
+    of_keys = list(map(_shared, keys))
+    groups = in_groups(of_keys, [key.learner_id for key in keys])
     most = FEW_WINDOWS * len(keys)
     given = {"keys": groups_as_parameter(groups), "most": most + 1}
     rows = await _all_windows(predicate).rows(connection, given)
@@ -388,12 +379,12 @@ async def few_windows_of_learners(
         if len(windows) > 1:
             windows.sort(key=position_of)
     places = {group: place for place, group in enumerate(groups)}
-    return [found.get((places[key.group], key.learner_id), []) for key in keys]
+    return [found.get((places[group], key.learner_id), []) for group, key in zip(of_keys, keys, strict=True)]
 
 
 @lru_cache
 def _all_windows(predicate: Predicate | None) -> Prepared:
-    keys = asked_in_groups("keys", *WindowsGroup._fields, each="learner_id", beside=_learned_since)
+    keys = asked_in_groups("keys", *SHARED, each="learner_id", beside=_learned_since)
     each = known_windows(keys, keys.c.scope_id, keys.c.learner_id, predicate, joined=True)
     return prepared(lambda: each.limit(bindparam("most", type_=BigInteger)))
 
