@@ -39,7 +39,7 @@ from schema.fields import field, given
 from schema.ids import Node, encode_id
 from schema.money import ShownMoney
 from schema.nodes import learner_by_key, organization_by_id
-from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging
+from schema.pagination import After, Before, Connection, First, Last, PageAsked, Paging, connection_of, paging
 from schema.scalars import described
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ described(BulkState, "Where an assignment to a cohort stands.", "VoucherBulkAssi
 described(Verdict, "Whether somebody of a cohort is given a voucher, and if not, why.", "CohortVerdict")
 
 Total = Callable[[], Awaitable[int]]
-Page = tuple[int | None, str | None, int | None, str | None]
 
 
 @strawberry.type(description="Somebody of a cohort, and whether they are given a voucher.")
@@ -307,7 +306,7 @@ def _may_see(info: Info, key: InProgram, organization_id: int) -> bool:
     return principal.runs(key.program_id) or principal.may_see(organization_id)
 
 
-async def organization_cohorts(info: Info, organization_id: int, page: Page) -> Connection[Cohort]:
+async def organization_cohorts(info: Info, organization_id: int, page: PageAsked) -> Connection[Cohort]:
     loaders, key = info.context.loaders, ListKey(_only_program(info, organization_id), organization_id, 0)
     wanted = paging(("cohorts", *key), *page, int, int)
     rows: list[CohortRow] = await loaders.rows(cohorts_of, _list_page(wanted)).load(key)
@@ -318,7 +317,7 @@ async def organization_cohorts(info: Info, organization_id: int, page: Page) -> 
     return connection_of([(Cohort(row=row), (row.id, row.program_id)) for row in rows], wanted, total)
 
 
-async def organization_bulks(info: Info, organization_id: int, page: Page) -> Connection[VoucherBulkAssignment]:
+async def organization_bulks(info: Info, organization_id: int, page: PageAsked) -> Connection[VoucherBulkAssignment]:
     loaders, key = info.context.loaders, ListKey(_only_program(info, organization_id), organization_id, 0)
     wanted = paging(("bulk assignments", *key), *page, int, int)
     rows: list[BulkRow] = await loaders.rows(bulks_of, _list_page(wanted)).load(key)

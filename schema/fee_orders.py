@@ -37,11 +37,11 @@ from schema.fields import field, given
 from schema.ids import Node, decode_id, encode_id
 from schema.moments import moment_and_key
 from schema.money import ShownMoney
-from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
+from schema.pagination import After, Before, Connection, First, Last, PageAsked, connection_of, paging
 from schema.payments import PaymentRefund
 from schema.programs import Program, program_row
 from schema.scalars import described
-from schema.voucher_lists import Page, VoucherEvent, events_of_thing
+from schema.voucher_lists import VoucherEvent, events_of_thing
 from schema.vouchers import Redemption
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ class FeeOrderFilter:
 
 
 async def program_fee_orders(
-    info: Info, program_id: int, asked: FeeOrderFilter | None, page: Page
+    info: Info, program_id: int, asked: FeeOrderFilter | None, page: PageAsked
 ) -> Connection[FeeOrder]:
     """All for who runs the program, their own for a person; for anybody else none."""
     principal = info.context.principal
@@ -267,12 +267,12 @@ async def program_fee_orders(
     return await _orders(info, FeeOrdersKey(program_id, -1 if person_id is None else person_id), asked, page)
 
 
-async def own_fee_orders(info: Info, asked: FeeOrderFilter | None, page: Page) -> Connection[FeeOrder]:
+async def own_fee_orders(info: Info, asked: FeeOrderFilter | None, page: PageAsked) -> Connection[FeeOrder]:
     """Of an individual what they have paid, in all programs; of anybody else nothing."""
     return await _orders(info, FeeOrdersKey(0, info.context.principal.person_id or -1), asked, page)
 
 
-async def _orders(info: Info, key: FeeOrdersKey, asked: FeeOrderFilter | None, page: Page) -> Connection[FeeOrder]:
+async def _orders(info: Info, key: FeeOrdersKey, asked: FeeOrderFilter | None, page: PageAsked) -> Connection[FeeOrder]:
     one = asked or FeeOrderFilter()
     between = Between(given(one.since) or BEGINNING, given(one.until) or FOREVER)
     chosen = ChosenOrders(between, given(one.reference) or None)

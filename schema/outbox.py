@@ -22,14 +22,12 @@ from resolvers.outbox.retrying import retry
 from schema.context import Info
 from schema.fields import INPUT, field, given, mutation
 from schema.ids import Node, decode_id, encode_id
-from schema.pagination import Connection, connection_of, paging
+from schema.pagination import Connection, PageAsked, connection_of, paging
 from schema.programs import Program, acted, program_row
 from schema.scalars import described
 from schema.voucher_errors import VoucherUserError, refusals
 
 described(MessageKind, "What a message says.")
-
-Page = tuple[int | None, str | None, int | None, str | None]
 
 
 @strawberry.type(description="An e-mail, decided with what it is about and sent after it. Its text is kept nowhere.")
@@ -86,7 +84,7 @@ async def message_by_key(info: Info, key: MessageKey) -> OutboxMessage | None:
 
 
 async def program_messages(
-    info: Info, program_id: int, states: list[MessageState] | None, page: Page
+    info: Info, program_id: int, states: list[MessageState] | None, page: PageAsked
 ) -> Connection[OutboxMessage]:
     """Whom a program wrote to is known to who runs it alone: to organizations their invitations say what they need."""
     if not info.context.principal.runs(program_id):

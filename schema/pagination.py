@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import orjson
 import strawberry
@@ -28,6 +28,8 @@ First = Annotated[
 After = Annotated[str | None, strawberry.argument(description="With first: begin after the row of this cursor.")]
 Last = Annotated[int | None, strawberry.argument(description="The last so many rows, 1 to 100.")]
 Before = Annotated[str | None, strawberry.argument(description="With last: end before the row of this cursor.")]
+# first, after, last and before, as a list is asked with them.
+PageAsked: TypeAlias = tuple[int | None, str | None, int | None, str | None]
 
 
 class Paging(NamedTuple):

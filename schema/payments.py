@@ -30,7 +30,7 @@ from schema.context import Info
 from schema.fields import INPUT, field, mutation
 from schema.ids import decode_id, encode_id
 from schema.money import MoneyInput, ShownMoney
-from schema.pagination import Connection, connection_of, paging
+from schema.pagination import Connection, PageAsked, connection_of, paging
 from schema.programs import acted
 from schema.scalars import described
 from schema.voucher_errors import IDEMPOTENCY_KEY, VoucherUserError, refusals
@@ -166,10 +166,7 @@ class Payment:
         return [PaymentRefund(row=row) for row in rows]
 
 
-Page = tuple[int | None, str | None, int | None, str | None]
-
-
-async def program_refused_refunds(info: Info, program_id: int, page: Page) -> Connection[PaymentRefund]:
+async def program_refused_refunds(info: Info, program_id: int, page: PageAsked) -> Connection[PaymentRefund]:
     if not info.context.principal.runs(program_id):
         raise NotAllowed("Only the program's administrators and staff may see which refunds were refused.")
     wanted, key = paging(("refused refunds", program_id), *page, int), ProgramRefunds(program_id)

@@ -35,7 +35,7 @@ from schema.fields import field, given
 from schema.ids import Node, encode_id
 from schema.money import ShownMoney
 from schema.nodes import organization_by_id
-from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
+from schema.pagination import After, Before, Connection, First, Last, PageAsked, connection_of, paging
 from schema.products import Product, product_by_key
 from schema.programs import Program, program_row
 from schema.scalars import described
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from schema.voucher_lists import VoucherEvent
     from schema.voucher_orders import VoucherOrder
 
-Page = tuple[int | None, str | None, int | None, str | None]
 
 described(PromotionState, "Where a promotion stands now; the first that is so.")
 
@@ -232,7 +231,7 @@ class PromotionFilter:
 
 
 async def program_promotions(
-    info: Info, program_id: int, filter: PromotionFilter | None, page: Page
+    info: Info, program_id: int, filter: PromotionFilter | None, page: PageAsked
 ) -> Connection[Promotion]:
     """All for who runs the program, their own for an organization."""
     key = in_program(info.context.principal, program_id, 0)
@@ -240,7 +239,7 @@ async def program_promotions(
 
 
 async def organization_promotions(
-    info: Info, organization_id: int, filter: PromotionFilter | None, page: Page
+    info: Info, organization_id: int, filter: PromotionFilter | None, page: PageAsked
 ) -> Connection[Promotion]:
     """What an organization pays for; a program's administrator sees it in their own."""
     key = in_organization(info.context.principal, organization_id)
@@ -248,7 +247,7 @@ async def organization_promotions(
 
 
 async def _promotions(
-    info: Info, key: PromotionsKey, filter: PromotionFilter | None, page: Page
+    info: Info, key: PromotionsKey, filter: PromotionFilter | None, page: PageAsked
 ) -> Connection[Promotion]:
     chosen = given(filter.states) if filter else None
     states = None if chosen is None else tuple(sorted(set(chosen), key=lambda state: state.name))

@@ -36,7 +36,7 @@ from schema.fields import field, given
 from schema.ids import Node, encode_id
 from schema.money import ShownMoney
 from schema.nodes import organization_by_id
-from schema.pagination import After, Before, Connection, First, Last, Paging, connection_of, paging
+from schema.pagination import After, Before, Connection, First, Last, PageAsked, Paging, connection_of, paging
 from schema.payments import Payment
 from schema.programs import Program, program_row
 from schema.scalars import described
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from schema.organizations import Organization
     from schema.voucher_lists import VoucherEvent
 
-Page = tuple[int | None, str | None, int | None, str | None]
 described(LineKind, "What a line of a statement is about.", "StatementLineKind")
 
 
@@ -187,7 +186,7 @@ async def statement_by_key(info: Info, key: InProgram) -> Statement | None:
     return Statement(row=rows[0])
 
 
-async def _lines(info: Info, row: StatementRow, page: Page) -> Connection[StatementLine]:
+async def _lines(info: Info, row: StatementRow, page: PageAsked) -> Connection[StatementLine]:
     key, loaders = InProgram(row.program_id, row.id), info.context.loaders
     wanted = paging(("statementLines", *key), *page, int)
     asked = LinesPage(wanted.limit, wanted.backward, wanted.beyond[0] if wanted.beyond else None)
@@ -205,7 +204,7 @@ async def _lines(info: Info, row: StatementRow, page: Page) -> Connection[Statem
 
 
 async def program_statements(
-    info: Info, program_id: int, states: list[StatementState] | None, page: Page
+    info: Info, program_id: int, states: list[StatementState] | None, page: PageAsked
 ) -> Connection[Statement]:
     """All for who runs the program, their own for an organization."""
     principal = info.context.principal
@@ -216,7 +215,7 @@ async def program_statements(
 
 
 async def organization_statements(
-    info: Info, organization_id: int, states: list[StatementState] | None, page: Page
+    info: Info, organization_id: int, states: list[StatementState] | None, page: PageAsked
 ) -> Connection[Statement]:
     """What an organization was billed, by any program."""
     info.context.principal.must_see(organization_id, "organization")
@@ -224,14 +223,14 @@ async def organization_statements(
 
 
 async def agreement_statements(
-    info: Info, key: InProgram, states: list[StatementState] | None, page: Page
+    info: Info, key: InProgram, states: list[StatementState] | None, page: PageAsked
 ) -> Connection[Statement]:
     """Whether the agreement is the asker's to see is asked before."""
     return await _statements(info, StatementsKey(key.program_id, 0, key.id), states, page)
 
 
 async def _statements(
-    info: Info, key: StatementsKey, states: list[StatementState] | None, page: Page
+    info: Info, key: StatementsKey, states: list[StatementState] | None, page: PageAsked
 ) -> Connection[Statement]:
     chosen = given(states)
     named = None if chosen is None else tuple(sorted(set(chosen), key=lambda state: state.name))

@@ -25,14 +25,12 @@ from schema.context import Info
 from schema.fields import field
 from schema.moments import moment_and_key
 from schema.money import ShownMoney
-from schema.pagination import Connection, connection_of, paging
+from schema.pagination import Connection, PageAsked, connection_of, paging
 from schema.programs import program_row
 from schema.vouchers import Redemption
 
-Page = tuple[int | None, str | None, int | None, str | None]
 
-
-async def agreement_unbilled(info: Info, key: InProgram, page: Page) -> Connection[Redemption]:
+async def agreement_unbilled(info: Info, key: InProgram, page: PageAsked) -> Connection[Redemption]:
     """What was redeemed under an agreement and is on no statement, the first first."""
     wanted = paging(("unbilledRedemptions", *key), *page, int, int)
     loaders, asked = info.context.loaders, UnbilledPage(wanted.limit, wanted.backward, moment_and_key(wanted))

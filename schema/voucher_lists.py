@@ -40,13 +40,12 @@ from schema.context import Info
 from schema.fields import given
 from schema.ids import decode_id
 from schema.moments import moment_and_key, moment_of
-from schema.pagination import Connection, Paging, connection_of, paging
+from schema.pagination import Connection, PageAsked, Paging, connection_of, paging
 from schema.scalars import described
 from schema.vouchers import Redemption, Voucher, theirs_of
 
 described(ProgramDeed, "What was done.")
 
-Page = tuple[int | None, str | None, int | None, str | None]
 """first, after, last, before: as somebody asks for a page."""
 
 
@@ -110,7 +109,7 @@ def _organization_of(asked: VoucherFilter | None) -> int:
 
 
 async def organization_vouchers(
-    info: Info, organization_id: int, asked: VoucherFilter | None, page: Page
+    info: Info, organization_id: int, asked: VoucherFilter | None, page: PageAsked
 ) -> Connection[Voucher]:
     """What an organization has bought, in one program or in all; a program's administrator sees it in their own."""
     key = in_organization(info.context.principal, organization_id, _program_of(asked), _organization_of(asked))
@@ -118,14 +117,16 @@ async def organization_vouchers(
 
 
 async def vouchers_in_program(
-    info: Info, of: Of, program_id: int, thing_id: int, asked: VoucherFilter | None, page: Page
+    info: Info, of: Of, program_id: int, thing_id: int, asked: VoucherFilter | None, page: PageAsked
 ) -> Connection[Voucher]:
     """Of a voucher program, an order, or the program itself: all for who runs it, their own for an organization."""
     key = in_program(info.context.principal, program_id, thing_id, _organization_of(asked))
     return await _vouchers(info, of, key, asked, page)
 
 
-async def _vouchers(info: Info, of: Of, key: ListKey, asked: VoucherFilter | None, page: Page) -> Connection[Voucher]:
+async def _vouchers(
+    info: Info, of: Of, key: ListKey, asked: VoucherFilter | None, page: PageAsked
+) -> Connection[Voucher]:
     chosen, loaders = chosen_by(info, asked), info.context.loaders
     wanted = paging(("vouchers", of, *key, _named(chosen)), *page, int, int)
     beyond = (BEGINNING, wanted.beyond[0], wanted.beyond[1]) if wanted.beyond else None
@@ -143,7 +144,7 @@ def _named(chosen: Chosen) -> str:
     return str((chosen.shape, chosen.purpose, chosen.learner, chosen.expires_before, chosen.last_four))
 
 
-async def own_vouchers(info: Info, asked: VoucherFilter | None, page: Page) -> Connection[Voucher]:
+async def own_vouchers(info: Info, asked: VoucherFilter | None, page: PageAsked) -> Connection[Voucher]:
     """Of an individual what is assigned to them; of anybody else nothing."""
     chosen, person_id = chosen_by(info, asked), info.context.principal.person_id
     wanted = paging(("own vouchers", person_id, _named(chosen)), *page, int, int)
@@ -167,7 +168,7 @@ async def own_vouchers(info: Info, asked: VoucherFilter | None, page: Page) -> C
 
 
 async def organization_redemptions(
-    info: Info, organization_id: int, since: dt.datetime | None, until: dt.datetime | None, page: Page
+    info: Info, organization_id: int, since: dt.datetime | None, until: dt.datetime | None, page: PageAsked
 ) -> Connection[Redemption]:
     """What an organization's vouchers paid."""
     key = in_organization(info.context.principal, organization_id)
@@ -175,7 +176,7 @@ async def organization_redemptions(
 
 
 async def program_redemptions(
-    info: Info, program_id: int, since: dt.datetime | None, until: dt.datetime | None, page: Page
+    info: Info, program_id: int, since: dt.datetime | None, until: dt.datetime | None, page: PageAsked
 ) -> Connection[Redemption]:
     """What vouchers paid in a program; to an organization only what its own paid."""
     key = in_program(info.context.principal, program_id, program_id)
@@ -183,7 +184,7 @@ async def program_redemptions(
 
 
 async def _redemptions(
-    info: Info, of: Of, key: ListKey, since: dt.datetime | None, until: dt.datetime | None, page: Page
+    info: Info, of: Of, key: ListKey, since: dt.datetime | None, until: dt.datetime | None, page: PageAsked
 ) -> Connection[Redemption]:
     loaders, between = info.context.loaders, Between(given(since) or BEGINNING, given(until) or FOREVER)
     wanted = paging(("redemptions", of, *key, between), *page, int, int, int)
@@ -231,7 +232,7 @@ class VoucherEvent:
         )
 
 
-async def story_of(info: Info, voucher: VoucherRow, page: Page) -> Connection[VoucherEvent]:
+async def story_of(info: Info, voucher: VoucherRow, page: PageAsked) -> Connection[VoucherEvent]:
     """What was done to a voucher and its order, oldest first; to a person what was since it became theirs."""
     key, loaders = await _story_key(info, voucher), info.context.loaders
     wanted = paging(("story", *voucher.key), *page, int, int)
@@ -245,7 +246,7 @@ async def story_of(info: Info, voucher: VoucherRow, page: Page) -> Connection[Vo
     return connection_of(nodes, wanted, total)
 
 
-async def events_of_thing(info: Info, thing: ProgramThing, key: ThingKey, page: Page) -> Connection[VoucherEvent]:
+async def events_of_thing(info: Info, thing: ProgramThing, key: ThingKey, page: PageAsked) -> Connection[VoucherEvent]:
     """What was done to anything else of a program, oldest first; whether that is the asker's to see is asked before."""
     loaders = info.context.loaders
     wanted = paging(("events", thing, *key), *page, int, int)
@@ -259,7 +260,7 @@ async def events_of_thing(info: Info, thing: ProgramThing, key: ThingKey, page: 
     return connection_of(nodes, wanted, total)
 
 
-async def program_events(info: Info, thing: ProgramThing, key: ThingKey, page: Page) -> Connection[VoucherEvent]:
+async def program_events(info: Info, thing: ProgramThing, key: ThingKey, page: PageAsked) -> Connection[VoucherEvent]:
     """The same of what the program itself does."""
     info.context.principal.must_run(key.program_id, "see what was done in it")
     return await events_of_thing(info, thing, key, page)

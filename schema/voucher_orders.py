@@ -32,7 +32,7 @@ from schema.fields import field, given
 from schema.ids import Node, decode_id, encode_id
 from schema.moments import moment_and_key
 from schema.money import ShownMoney
-from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
+from schema.pagination import After, Before, Connection, First, Last, PageAsked, connection_of, paging
 from schema.payments import Payment
 from schema.programs import Program, program_row
 from schema.voucher_lists import VoucherEvent, VoucherFilter, events_of_thing, vouchers_in_program
@@ -42,8 +42,6 @@ from schema.vouchers import Voucher
 if TYPE_CHECKING:
     from schema.organizations import Organization
     from schema.promotions import Promotion
-
-Page = tuple[int | None, str | None, int | None, str | None]
 
 
 @strawberry.type(description="How an order is paid for, and how much of that has happened.")
@@ -203,7 +201,7 @@ async def voucher_order_by_key(info: Info, key: OrderKey) -> VoucherOrder | None
 
 
 async def organization_orders(
-    info: Info, organization_id: int, states: list[VoucherOrderState] | None, page: Page
+    info: Info, organization_id: int, states: list[VoucherOrderState] | None, page: PageAsked
 ) -> Connection[VoucherOrder]:
     """What an organization ordered, in any program."""
     info.context.principal.must_see(organization_id, "organization")
@@ -211,7 +209,7 @@ async def organization_orders(
 
 
 async def program_orders(
-    info: Info, program_id: int, states: list[VoucherOrderState] | None, page: Page
+    info: Info, program_id: int, states: list[VoucherOrderState] | None, page: PageAsked
 ) -> Connection[VoucherOrder]:
     """All orders for who runs the program, their own for an organization."""
     principal = info.context.principal
@@ -222,7 +220,7 @@ async def program_orders(
 
 
 async def _orders(
-    info: Info, key: OrdersKey, states: list[VoucherOrderState] | None, page: Page
+    info: Info, key: OrdersKey, states: list[VoucherOrderState] | None, page: PageAsked
 ) -> Connection[VoucherOrder]:
     chosen = given(states)
     named = None if chosen is None else tuple(sorted(set(chosen), key=lambda state: state.name))
