@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from models.ids import encode_id
 from server.database import Database
-from tests.benchmarks.goals.asking import Asked, compared
+from tests.benchmarks.goals.asking import TIMES, Asked, Compared, compared
 from tests.benchmarks.goals.portals import portal_of
 from tests.benchmarks.measured import Goal, Measured, Setting
 from tests.benchmarks.portal_data import RARE_DEPARTMENT, Filled
 
 LARGE, QUICK = 1_000_000, 4_000
-GOAL = Goal("pages", "First page by name of a year's active learners, of 1,000,000 against 400", "at most", 1.5)
+GOAL = Goal("pages", "First page by name of all, or of at least a tenth, of 1,000,000 against 400", "at most", 1.5)
 LEARNERS = """query Learners($organization: ID!, $activity: ActivityFilter, $search: String, $department: [String!],
     $first: Int, $after: String, $last: Int) {
   organization(by: { id: $organization }) {
@@ -27,9 +27,12 @@ TOTAL = """query Total($organization: ID!, $activity: ActivityFilter, $first: In
 }"""
 YEAR = {"activity": {"activeDuring": {"dates": {"from": "2021-01-01", "through": "2021-12-31"}}}}
 FIRST = {"first": 50}
-BESIDE: dict[str, Mapping[str, object]] = {
-    "everybody": FIRST,
+JUDGED: dict[str, Mapping[str, object]] = {
+    "active in a year, nearly half": {**FIRST, **YEAR},
     "active at a cutoff, one in five": {**FIRST, "activity": {"activeAt": {"cutoffOf": "2021-09-01"}}},
+    "everybody": FIRST,
+}
+BESIDE: dict[str, Mapping[str, object]] = {
     "activated on one day, one in a hundred": {
         **FIRST,
         "activity": {"activatedWithin": {"dates": {"from": "2021-09-01", "through": "2021-09-01"}}},
@@ -57,17 +60,20 @@ async def measure(setting: Setting) -> list[Measured]:
 
 
 async def _measured(setting: Setting, database: Database, big: Filled, small: Filled) -> Measured:
-    first = {**FIRST, **YEAR}
-    judged = await compared(asked(database, big, first), asked(database, small, first), setting.rounds)
-    beside = [("active in a year", str(judged))]
-    for name, variables in BESIDE.items():
-        times = await compared(asked(database, big, variables), asked(database, small, variables), 1, times=3)
-        beside.append((name, str(times)))
-    further = await _further(database, big)
-    beside.append(("after the thousandth", str(await compared(further, asked(database, big, first), 1, times=3))))
-    many, few = (asked(database, one, first, TOTAL) for one in (big, small))
-    beside.append(("how many in all", str(await compared(many, few, 1, times=1))))
-    return Measured(goal=GOAL, kind=database.dialect, ratio=judged.ratio, beside=tuple(beside))
+    """Held against the goal is whichever grows most."""
+
+    async def beside(variables: Mapping[str, object], rounds: int, times: int, document: str = LEARNERS) -> Compared:
+        large, few = (asked(database, one, variables, document) for one in (big, small))
+        return await compared(large, few, rounds, times)
+
+    judged = {name: await beside(variables, setting.rounds, TIMES) for name, variables in JUDGED.items()}
+    others = {name: await beside(variables, 1, 3) for name, variables in BESIDE.items()}
+    first = asked(database, big, {**FIRST, **YEAR})
+    others["after the thousandth"] = await compared(await _further(database, big), first, 1, times=3)
+    others["how many in all"] = await beside({**FIRST, **YEAR}, 1, 1, TOTAL)
+    told = tuple((name, str(times)) for name, times in (judged | others).items())
+    worst = max(times.ratio for times in judged.values())
+    return Measured(goal=GOAL, kind=database.dialect, ratio=worst, beside=told)
 
 
 def asked(database: Database, of: Filled, variables: Mapping[str, object], document: str = LEARNERS) -> Asked:
