@@ -33,7 +33,7 @@ COMPILED = "compiled"
 
 
 # Which of several causes of a null is told is chance, and another one may be first where some rows are remembered, as
-# after a plan was given up. And what is asked as known in the past is settled by the first who asks: then more is known.
+# after a plan was given up. And what is asked as known then is settled by the first who asks: then more is known.
 ANSWERS_OF_GRAPHQL_CORE = 5
 
 
