@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     Date,
     FromClause,
     Join,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     literal_column,
     select,
     true,
+    union_all,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
@@ -87,11 +89,6 @@ def _in_order_on_sqlite(join: InOrder, compiler: SQLCompiler, **options: Any) ->
     options |= {"asfrom": True, "from_linter": None}
     sides = (compiler.process(side, **options) for side in (join.left, join.right))
     return " CROSS JOIN ".join(sides)
-
-
-def in_order(left: FromClause, right: FromClause) -> Join:
-    """All rows of one side with all of the other; what belongs together is said by WHERE."""
-    return InOrder(left, right, true())
 
 
 class Itself(FunctionElement[int]):
@@ -163,7 +160,7 @@ def asked_in_groups(parameter: str, *names: str, each: str, beside: Callable[[CT
     told = select(*groups.c, *beside(groups)).cte(f"{parameter}_told").prefix_with("MATERIALIZED", dialect="sqlite")
     numbers = Elements(told.c.numbers).table_valued("value", name=f"{parameter}_numbers")
     shared = [column for column in told.c if column.name != "numbers"]
-    each_key = select(*shared, Itself(numbers.c.value).label(each)).select_from(in_order(told, numbers))
+    each_key = select(*shared, Itself(numbers.c.value).label(each)).select_from(InOrder(told, numbers, true()))
     return each_key.subquery(f"{parameter}_each")
 
 
@@ -203,6 +200,24 @@ def first_rows_of_each(dialect: str, keys: CTE, key: str, rows: Select[Any]) -> 
     page_rows = func.json_each(packed).table_valued("value", name="page")
     columns = [Item(page_rows.c.value, place, column.type).label(column.name) for place, column in enumerate(inner.c)]
     return select(keys.c[key], *columns).select_from(keys).join(page_rows, true())
+
+
+def all_rows_of_each(
+    dialect: str, keys: FromClause, key: str, parts: Sequence[Select[Any]]
+) -> Select[Any] | CompoundSelect[Any]:
+    """For each of `keys` all rows of selects that refer to it, each from one table. Both databases find them by the
+    key, however many keys they expect: PostgreSQL would read a whole table of middling size.
+    """
+    if dialect == "postgresql":
+        rows = union_all(*parts).lateral("rows")
+        return select(keys.c[key], *rows.c).select_from(keys).join(rows, true())
+    return union_all(*(_joined(keys, key, part) for part in parts))
+
+
+def _joined(keys: FromClause, key: str, part: Select[Any]) -> Select[Any]:
+    (table,) = part.columns_clause_froms
+    joined = part.with_only_columns(keys.c[key], *part.selected_columns)
+    return joined.select_from(InOrder(keys, table, true())).correlate(None)
 
 
 class position_in(FunctionElement[int]):  # noqa: N801  # reads as the function that it is

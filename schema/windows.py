@@ -14,6 +14,7 @@ from models.interval import BillingCalendar, from_microseconds
 from resolvers.activity import ActivityQuestion, answerable
 from resolvers.lists import as_known_at
 from resolvers.loaders.beliefs import ActKey, ActRow, acts_by_time
+from resolvers.loaders.learners import LearnerRow
 from resolvers.loaders.places import OrganizationRow
 from resolvers.loaders.windows import (
     WindowRow,
@@ -140,7 +141,7 @@ def of_latest(told: Callable[[WindowRow, BillingCalendar], T]) -> Callable[..., 
     """What is told of the latest window of each learner; None where there is none."""
 
     async def of_learners(learners: Sequence[Learner], info: Info) -> list[T | None]:
-        found = await read_windows(info, [_key(learner, learner.known_at) for learner in learners], LATEST)
+        found = await read_windows(info, [_key(learner.row, learner.known_at) for learner in learners], LATEST)
         return [
             told(rows[0], learner.organization_row.calendar) if rows else None
             for learner, rows in zip(learners, found, strict=True)
@@ -173,7 +174,7 @@ async def windows_of(
         known, a, b, wanted = shared[alike]
         of = (row.organization_id, row.learner_id, known, question)
         part = Paging(of, same.size, same.backward, None) if same else paging(of, *page, int, int, int)
-        keys.append(WindowsKey(row.organization_id, row.organization_id, row.learner_id, a, b, known))
+        keys.append(_key(row, known, a, b))
         pages.append(wanted if same else _part(wanted.predicate, part))
         parts.append(part)
 
@@ -241,8 +242,7 @@ async def read_windows(info: Info, keys: Sequence[WindowsKey], page: WindowsPage
     return page.of_each(whole)
 
 
-def _key(learner: Learner, known_at: int, a: int = 0, b: int = 0) -> WindowsKey:
-    row = learner.row
+def _key(row: LearnerRow, known_at: int, a: int = 0, b: int = 0) -> WindowsKey:
     return WindowsKey(row.organization_id, row.organization_id, row.learner_id, a, b, known_at)
 
 

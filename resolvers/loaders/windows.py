@@ -51,13 +51,13 @@ from models.activity import (
 )
 from models.base import Instant, Spelled
 from models.batches import (
+    all_rows_of_each,
     as_parameter,
     asked,
     asked_in_groups,
     first_rows_of_each,
     groups_as_parameter,
     in_groups,
-    in_order,
 )
 from models.history import Quality
 from models.interval import FOREVER_US
@@ -369,7 +369,7 @@ async def few_windows_of_learners(
     groups = in_groups(of_keys, [key.learner_id for key in keys])
     most = FEW_WINDOWS * len(keys)
     given = {"keys": groups_as_parameter(groups), "most": most + 1}
-    rows = await _all_windows(predicate).rows(connection, given)
+    rows = await _all_windows(connection.dialect.name, predicate).rows(connection, given)
     if len(rows) > most:
         return [None] * len(keys)
     found: dict[tuple[int, int], list[WindowRow]] = {}
@@ -383,10 +383,10 @@ async def few_windows_of_learners(
 
 
 @lru_cache
-def _all_windows(predicate: Predicate | None) -> Prepared:
+def _all_windows(dialect: str, predicate: Predicate | None) -> Prepared:
     keys = asked_in_groups("keys", *SHARED, each="learner_id", beside=_learned_since)
-    each = known_windows(keys, keys.c.scope_id, keys.c.learner_id, predicate, joined=True)
-    return prepared(lambda: each.limit(bindparam("most", type_=BigInteger)))
+    each = _known_rows(keys, keys.c.scope_id, keys.c.learner_id, predicate)
+    return prepared(lambda: all_rows_of_each(dialect, keys, "place", each).limit(bindparam("most", type_=BigInteger)))
 
 
 def _learned_since(groups: CTE) -> list[Label[Any]]:
@@ -431,26 +431,17 @@ def _windows_of_learners(
 
 
 def known_windows(
-    keys: FromClause,
-    scope: ColumnElement[int],
-    learner: ColumnElement[int],
-    predicate: Predicate | None = None,
-    *,
-    joined: bool = False,
+    keys: CTE, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None = None
 ) -> CompoundSelect[Any]:
-    """All windows of a learner in a scope as known then: what a WindowRow holds but for its place. Joined with the keys
-    instead of asked of each, they have that too.
-    """
-    each = [_exact_rows(table, keys, scope, learner, predicate) for table in (CURRENT, FORMER)]
-    each.append(_uncertain_rows(keys, scope, learner, predicate))
-    if joined:
-        each = [
-            rows.with_only_columns(keys.c.place, *rows.selected_columns)
-            .select_from(in_order(keys, window))
-            .correlate(None)
-            for rows, window in zip(each, (CURRENT, FORMER, UNCERTAIN), strict=True)
-        ]
-    return union_all(*each)
+    """All windows of a learner in a scope as known then: what a WindowRow holds but for its place."""
+    return union_all(*_known_rows(keys, scope, learner, predicate))
+
+
+def _known_rows(
+    keys: FromClause, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None
+) -> list[Select[Any]]:
+    exact = [_exact_rows(window, keys, scope, learner, predicate) for window in (CURRENT, FORMER)]
+    return [*exact, _uncertain_rows(keys, scope, learner, predicate)]
 
 
 def _exact_rows(
