@@ -160,11 +160,11 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("commit", range(1, 6))
+@pytest.mark.parametrize("commit", range(1, 7))
 async def test_a_run_killed_at_any_commit_and_run_again_comes_to_the_same(
     database: Database, commit: int, late: bool
 ) -> None:
-    """Two organizations make five commits: they are taken together, and each is sealed and drafted."""
+    """Two organizations make six commits: each is taken, sealed and drafted."""
     many = [await client(database) for _ in range(2)]
     commits = 0
 

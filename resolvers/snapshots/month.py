@@ -1,8 +1,7 @@
 """The month of all organizations: snapshots are taken, then sealed, then invoices drafted.
 
-A stage asks once what is left for it, then does it in a transaction for each organization, or for a few while snapshots
-are taken. What was done stays, so that a run which was killed is mended by the next, and the same run again changes
-nothing.
+A stage asks once what is left for it, then does it in a transaction for each organization. What was done stays, so that
+a run which was killed is mended by the next, and the same run again changes nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from sqlalchemy import Date, Select, bindparam, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -46,12 +45,6 @@ class Month:
     # Without one nothing is sealed yet.
     signer: Signer | None = None
     invoices: bool = True
-
-
-# What a step made, or why it failed.
-Attempted: TypeAlias = tuple[int, Exception | None]
-# Who else writes on SQLite waits for as long as their snapshots take.
-ORGANIZATIONS_AT_ONCE = 8
 
 
 class Stage(Enum):
@@ -123,22 +116,20 @@ async def left_to_do(connection: AsyncConnection, now: dt.datetime, month: Month
 async def _take(
     run: Writing, principal: Principal, now: dt.datetime, date: dt.date, found: Sequence[Standing]
 ) -> AsyncIterator[Step]:
-    for first in range(0, len(found), ORGANIZATIONS_AT_ONCE):
-        some = found[first : first + ORGANIZATIONS_AT_ONCE]
-        due = [_Taking(principal, now, standing, date) for standing in some if standing.due(now)]
-        taken = {one.organization_id: did for one, did in zip(due, await _attempt_all(run, due), strict=True)}
-        for number, standing in enumerate(some, first + 1):
-            made, failure = taken.get(standing.organization.organization_id, (0, standing.problem))
-            yield Step(
-                stage=Stage.TAKE,
-                number=number,
-                of=len(found),
-                organization=standing.organization,
-                made=made,
-                before=standing.taken,
-                waits_until=standing.waits_until(now),
-                failure=failure,
-            )
+    for number, standing in enumerate(found, 1):
+        made, failure = 0, standing.problem
+        if standing.due(now):
+            made, failure = await _attempt(run, _Taking(principal, now, standing, date))
+        yield Step(
+            stage=Stage.TAKE,
+            number=number,
+            of=len(found),
+            organization=standing.organization,
+            made=made,
+            before=standing.taken,
+            waits_until=standing.waits_until(now),
+            failure=failure,
+        )
 
 
 @dataclass
@@ -160,27 +151,12 @@ class _Taking:
         return len((await take_prepared(session, self.principal, self.now, self.standing, self.date)).snapshot_ids)
 
     async def _is_taken(self, session: AsyncSession) -> bool:
-        taken = await taken_products(session, self.date, [self.organization_id])
-        return taken[self.organization_id].issuperset(self.standing.due(self.now))
-
-    @property
-    def organization_id(self) -> int:
-        return self.standing.organization.organization_id
+        organization_id = self.standing.organization.organization_id
+        taken = await taken_products(session, self.date, [organization_id])
+        return taken[organization_id].issuperset(self.standing.due(self.now))
 
 
-async def _attempt_all(run: Writing, steps: Sequence[_Taking]) -> list[Attempted]:
-    """In one transaction, since a commit takes as long as many entries; if one fails, each in its own."""
-
-    async def together(session: AsyncSession) -> list[Attempted]:
-        return [(await step(session), None) for step in steps]
-
-    try:
-        return await run(together) if steps else []
-    except Exception:  # each tells its own
-        return [await _attempt(run, step) for step in steps]
-
-
-async def _attempt(run: Writing, step: Callable[[AsyncSession], Awaitable[int]]) -> Attempted:
+async def _attempt(run: Writing, step: Callable[[AsyncSession], Awaitable[int]]) -> tuple[int, Exception | None]:
     """What a step made, or why it failed: nothing of it is kept then."""
     try:
         return await run(step), None
