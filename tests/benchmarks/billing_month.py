@@ -5,7 +5,11 @@ in one transaction: from the windows of everybody, as anybody would write it; an
 the very entries in the order of their keys. Sealing is timed apart. Rounds are interleaved; the entries of a round are
 thrown away as a replica would, since nobody else may.
 
-    python -m tests.benchmarks.billing_month [--organizations 500] [--learners 2000] [--rounds 3] [--only sqlite]
+    python -m tests.benchmarks --only month
+
+For memory, one stage runs in a process of its own:
+
+    python -m tests.benchmarks.billing_month taking URL
 """
 
 from __future__ import annotations
@@ -14,17 +18,14 @@ import argparse
 import asyncio
 import datetime as dt
 import sqlite3
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
 from rich.console import Console
-from rich.table import Table
 
 from models.activity import Window
 from models.billing import SnapshotEntry
@@ -35,7 +36,6 @@ from models.organizations import BillingZone, Organization, OrganizationClock, S
 from resolvers.evidence.signing import Signer
 from resolvers.snapshots.month import Month, run_month
 from server.database import Database, migrate
-from server.postgres import running_postgres
 from server.signing import fresh_signer
 from tests.builders import STAFF
 
@@ -220,15 +220,7 @@ def _sqlite(url: str) -> sqlite3.Connection:
     return connection
 
 
-# ---------------------------------------------------------------------------------------------- the report
-
-
-async def compare(kind: str, url: str, given: argparse.Namespace) -> None:
-    seconds = await compared(kind, url, given.organizations, given.learners, given.rounds)
-    _show(kind, seconds, await _entries(url))
-    await forget(url, "DROP TABLE IF EXISTS saved_entry", *FORGET)
-    for what, peak, took in measured_apart(url):
-        console.print(f"{kind}: {what} in a process of its own took {took} s and at most {peak} MiB")
+# --------------------------------------------------------------------------------------------- the rounds
 
 
 async def compared(
@@ -257,7 +249,7 @@ async def compared(
 def measured_apart(url: str) -> Iterator[tuple[str, str, str]]:
     """Taking, and then sealing, each with the peak memory of its process."""
     for what in ("taking", "sealing"):
-        command = [sys.executable, "-m", "tests.benchmarks.billing_month", "--one", what, url]
+        command = [sys.executable, "-m", "tests.benchmarks.billing_month", what, url]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         took, peak = done.stdout.split()
         yield what, peak, took
@@ -278,34 +270,9 @@ async def _entries(url: str) -> int:
     return int(count)
 
 
-def _show(kind: str, seconds: dict[str, list[float]], entries: int) -> None:
-    table = Table("way", "median s", "all rounds", "month ÷ this", title=f"{kind}: {entries:,} entries")
-    ours = statistics.median(seconds[MONTH])
-    for name, took in seconds.items():
-        median = statistics.median(took)
-        table.add_row(name, f"{median:.2f}", " ".join(f"{one:.2f}" for one in took), f"{ours / median:.2f}")
-    console.print(table)
-
-
-async def main(given: argparse.Namespace) -> None:
-    with tempfile.TemporaryDirectory(prefix="countersign-benchmark-") as name:
-        folder = Path(name)
-        if "sqlite" in given.only:
-            await compare("sqlite", f"sqlite+aiosqlite:///{folder / 'month.db'}", given)
-        if "postgresql" in given.only:
-            with running_postgres(folder / "postgres") as url:
-                await compare("postgresql", url, given)
-
-
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--organizations", type=int, default=500)
-    options.add_argument("--learners", type=int, default=2_000)
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--only", nargs="+", default=["sqlite", "postgresql"])
-    options.add_argument("--one", nargs=2, metavar=("WHAT", "URL"), help=argparse.SUPPRESS)
-    given_options = options.parse_args()
-    if given_options.one:
-        one(*given_options.one)
-    else:
-        asyncio.run(main(given_options))
+    options.add_argument("what", choices=("taking", "sealing"))
+    options.add_argument("url")
+    given = options.parse_args()
+    one(given.what, given.url)
