@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any
 
 import orjson
 from graphql import GraphQLSyntaxError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from resolvers.database import Reading, Writing
 from resolvers.loaders.registry import Loaders
@@ -30,6 +34,9 @@ from tests.shrinking import shrunk
 MOST_TOKENS = 100_000
 CONNECTIONS = 4
 COMPILED = "compiled"
+ANSWERS_OF_GRAPHQL_CORE = 12
+# Of the event loop: longer than a read takes.
+TURNS_LATE = 300
 
 
 @dataclass(frozen=True)
@@ -73,14 +80,15 @@ class Comparison:
     async def _differs(self, written: Written, principal: Principal, seen: Told | None = None) -> bool:
         """Which of several causes of a null is told is chance, and another one may be first where some rows are
         remembered, as after a plan was given up. And what is asked as known in the past is settled by the first who
-        asks, so that the second knows more. So graphql-core is asked more than once.
+        asks, so that the second knows more. So graphql-core is asked more than once, and its reads in other orders.
         """
         by_plan = await self.told(written, principal, compiled=True)
         self.ran[by_plan.ran] += 1
         if seen and alike(by_plan.content, seen.content):
             return False
-        for loaders in [None, by_plan.loaders] * 2:
-            again = await self.told(written, principal, compiled=False, remembered=loaders)
+        for number in range(ANSWERS_OF_GRAPHQL_CORE):
+            loaders = by_plan.loaders if number % 2 else None
+            again = await self.told(written, principal, compiled=False, remembered=loaders, late=Random(number))
             if alike(by_plan.content, again.content):
                 return False
         return True
@@ -91,13 +99,31 @@ class Comparison:
         return Difference(smallest, *both)
 
     async def told(
-        self, written: Written, principal: Principal, *, compiled: bool, remembered: Loaders | None = None
+        self,
+        written: Written,
+        principal: Principal,
+        *,
+        compiled: bool,
+        remembered: Loaders | None = None,
+        late: Random | None = None,
     ) -> Told:
         def prepare(context: OperationContext) -> None:
             context.loaders = remembered or context.loaders
 
-        reading, run = self.database.reading, self.database.run
+        reading: Reading = _sometimes_late(self.database.reading, late) if late else self.database.reading
+        run = self.database.run
         return await told(reading, run, written, principal, compiled=compiled, prepare=prepare)
+
+
+def _sometimes_late(reading: Reading, dice: Random) -> Reading:
+    @asynccontextmanager
+    async def one() -> AsyncIterator[AsyncConnection]:
+        for _ in range(dice.choice((0, 0, TURNS_LATE))):
+            await asyncio.sleep(0)
+        async with reading() as connection:
+            yield connection
+
+    return one
 
 
 async def told(
