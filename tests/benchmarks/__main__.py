@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import datetime as dt
 import shutil
 import sys
 import tempfile
@@ -66,7 +67,10 @@ def show(found: Sequence[Measured], *, quick: bool) -> None:
 
 
 def keep(found: Sequence[Measured], over_http: Path) -> None:
-    """Also what was measured over HTTP, of which the README's table and picture are made."""
+    """Each with its day, beside what other runs found of other goals; also what was measured over HTTP, of which the
+    README's table and picture are made.
+    """
+    day = dt.datetime.now(dt.UTC).date()
     kept = [
         {
             "name": one.goal.name,
@@ -76,9 +80,13 @@ def keep(found: Sequence[Measured], over_http: Path) -> None:
             "ratio": one.ratio,
             "met": one.met,
             "beside": dict(one.beside),
+            "date": day,
         }
         for one in found
     ]
+    now = {(one.goal.name, one.kind) for one in found}
+    older = orjson.loads(RESULTS.read_bytes()) if RESULTS.is_file() else []
+    kept += [one for one in older if (one["name"], one["kind"]) not in now]
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_bytes(orjson.dumps(kept, option=orjson.OPT_INDENT_2))
     if over_http.exists():

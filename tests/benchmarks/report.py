@@ -53,6 +53,7 @@ class GoalFound(TypedDict):
     bound: str
     ratio: float
     met: bool
+    date: str
 
 
 def panels(results: Results) -> list[Panel]:
@@ -86,8 +87,10 @@ def section(results: Results, goals: Sequence[GoalFound]) -> str:
         cells = (results["figures"][name].get(key) for name in names)
         lines.append(f"| {shown} | {' | '.join(figure(cell['ms']) if cell else '' for cell in cells)} |")
     if goals:
-        lines += ["", "| goal | on | must be | is |", "|---|---|---:|---:|"]
-        lines += [f"| {one['says']} | {one['kind']} | {one['bound']} | {one['ratio']:.2f}× |" for one in goals]
+        lines += ["", "| goal | on | must be | is | measured |", "|---|---|---:|---:|---|"]
+        lines += [
+            f"| {one['says']} | {one['kind']} | {one['bound']} | {one['ratio']:.2f}× | {one['date']} |" for one in goals
+        ]
     return "\n".join(lines)
 
 
