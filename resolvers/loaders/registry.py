@@ -35,8 +35,21 @@ class Batch(Generic[K]):
     # Whoever waits for many keys looks them up, and is told none.
     waiting: list[tuple[asyncio.Future[Any], K | None]] = field(default_factory=list)
 
+    def awaited(self) -> asyncio.Future[None]:
+        """Done when all of its keys were read."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append((future, None))
+        return future
+
     def still_waiting(self) -> list[tuple[asyncio.Future[Any], K | None]]:
         return [(future, key) for future, key in self.waiting if not future.cancelled()]
+
+
+async def _all_done(futures: Sequence[asyncio.Future[None]]) -> None:
+    if len(futures) == 1:
+        await futures[0]
+    else:
+        await asyncio.gather(*futures)
 
 
 class Rounds:
@@ -110,10 +123,8 @@ class Loader(Generic[K, V]):
                 batch.keys.update(dict.fromkeys(new))
                 on_its_way.update(dict.fromkeys(new, batch))
             # Most often one batch; another one may have been on its way with some of the keys.
-            for batch in {id(batch): batch for batch in map(on_its_way.__getitem__, missing)}.values():
-                future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                batch.waiting.append((future, None))
-                await future
+            batches = {id(batch): batch for batch in map(on_its_way.__getitem__, missing)}
+            await _all_done([batch.awaited() for batch in batches.values()])
         return [found[key] for key in keys]
 
     def _batch_of(self, key: K) -> Batch[K]:
