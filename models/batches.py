@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import orjson
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     CompoundSelect,
     Date,
@@ -135,6 +136,32 @@ def asked(parameter: str, *names: str, texts: Sequence[str] = (), dates: Sequenc
 
 
 Group = TypeVar("Group", bound=tuple[int, ...])
+
+
+class OneOf(FunctionElement[bool]):
+    """Whether a text is among those of a JSON list, each in a list of its own. PostgreSQL is told that they are few: it
+    would join a whole table with them instead of looking each up.
+    """
+
+    name = "one_of"
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[str], parameter: str) -> None:
+        texts = asked(parameter, "text", texts=["text"])
+        super().__init__(column, select(texts.c.text).scalar_subquery())
+
+
+@compiles(OneOf, "sqlite")
+def _one_of_on_sqlite(one_of: OneOf, compiler: SQLCompiler, **options: Any) -> str:
+    column, texts = (compiler.process(clause, **options) for clause in one_of.clauses)
+    return f"{column} IN {texts}"
+
+
+@compiles(OneOf, "postgresql")
+def _one_of_on_postgresql(one_of: OneOf, compiler: SQLCompiler, **options: Any) -> str:
+    column, texts = (compiler.process(clause, **options) for clause in one_of.clauses)
+    return f"{column} = ANY (ARRAY {texts})"
 
 
 def in_groups(shared: Iterable[Group], numbers: Iterable[int]) -> dict[Group, list[int]]:

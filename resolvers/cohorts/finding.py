@@ -33,7 +33,7 @@ from sqlalchemy.sql.expression import CTE
 
 from models.activity import Predicate
 from models.base import Instant
-from models.batches import as_parameter, asked
+from models.batches import OneOf, as_parameter, asked
 from models.certifications import Certification
 from models.cohorts import BulkAssignment, Verdict
 from models.erasure import Erasure
@@ -173,7 +173,7 @@ def _people(shape: Shape) -> Select[Any]:
     )
     found = select(*columns).select_from(joined).where(LEARNER.c.organization_id == _number("organization"))
     if shape.by_department:
-        found = found.where(PROFILE.c.department_key.in_(select(asked("departments", "name", texts=["name"]).c.name)))
+        found = found.where(OneOf(PROFILE.c.department_key, "departments"))
     return found.order_by(LEARNER.c.id)
 
 

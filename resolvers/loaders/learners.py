@@ -37,7 +37,16 @@ from sqlalchemy.sql.expression import CTE
 
 from models.activity import Predicate
 from models.base import Instant
-from models.batches import as_keys, as_parameter, asked, first_rows_of_each, packed_rows_of_each, position_in, unpacked
+from models.batches import (
+    OneOf,
+    as_keys,
+    as_parameter,
+    asked,
+    first_rows_of_each,
+    packed_rows_of_each,
+    position_in,
+    unpacked,
+)
 from models.history import Belief
 from models.interval import from_microseconds
 from models.keys import Keys
@@ -368,9 +377,7 @@ def _belongs(keys: CTE, shape: Shape, way: Way) -> ColumnElement[bool]:
         _in_scope(keys, in_one, shape.whole_organization, way),
         answers_in_both(predicate, keys, learner, surely=False) if shape.in_two_scopes else true(),
         found_by_search() if shape.searched else true(),
-        PROFILE.c.department_key.in_(select(asked("departments", "name", texts=["name"]).c.name))
-        if shape.by_department
-        else true(),
+        OneOf(PROFILE.c.department_key, "departments") if shape.by_department else true(),
         is_certified(shape.certified, keys.c.organization_id, learner, type_coerce(keys.c.known_at, Instant))
         if shape.certified
         else true(),
