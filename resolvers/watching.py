@@ -5,7 +5,7 @@ Whoever runs statements past SQLAlchemy reports each to `watching.get()`, if the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -33,8 +33,14 @@ class Watch:
     def saw(self, sql: str, keys: object, rows: int | None, began: float) -> None:
         """`keys` is the JSON text in which keys travel (models.batches), `began` what perf_counter said."""
         milliseconds = (perf_counter() - began) * 1_000
-        count = len(orjson.loads(keys)) if isinstance(keys, str) else None
+        count = sum(map(_keys_of, orjson.loads(keys))) if isinstance(keys, str) else None
         self.statements.append(Ran(sql=" ".join(sql.split()), keys=count, rows=rows, milliseconds=milliseconds))
+
+
+def _keys_of(key: Sequence[object]) -> int:
+    """One, or as many as a group of keys has numbers."""
+    last = key[-1]
+    return len(last) if isinstance(last, list) else 1
 
 
 watching: ContextVar[Watch | None] = ContextVar("watching", default=None)
