@@ -168,8 +168,10 @@ class Loaders:
     def rows(self, batch: Callable[..., Awaitable[list[R]]], *arguments: Hashable) -> Loader[Any, list[R]]:
         """Of a batch function that answers with flat rows: the rows of each key, in their order."""
 
+        reading = self._reading  # and not self: nobody who is done is held by those who read for them
+
         async def load(keys: list[Any]) -> list[list[R]]:
-            async with self._reading() as connection:
+            async with reading() as connection:
                 flat = await batch(connection, keys, *arguments)
             return grouped(flat, len(keys))
 
@@ -178,8 +180,10 @@ class Loaders:
     def values(self, batch: Callable[..., Awaitable[list[V]]], *arguments: Hashable) -> Loader[Any, V]:
         """Of a batch function that answers with one value a key, in the order of the keys."""
 
+        reading = self._reading
+
         async def load(keys: list[Any]) -> Sequence[V]:
-            async with self._reading() as connection:
+            async with reading() as connection:
                 return await batch(connection, keys, *arguments)
 
         return self._once(batch, arguments, load)

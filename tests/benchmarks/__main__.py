@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime as dt
-import shutil
 import sys
 import tempfile
 import time
@@ -66,10 +65,8 @@ def show(found: Sequence[Measured], *, quick: bool) -> None:
     console.print(table)
 
 
-def keep(found: Sequence[Measured], over_http: Path) -> None:
-    """Each with its day, beside what other runs found of other goals; also what was measured over HTTP, of which the
-    README's table and picture are made.
-    """
+def keep(found: Sequence[Measured]) -> None:
+    """Each with its day, beside what other runs found of other goals."""
     day = dt.datetime.now(dt.UTC).date()
     kept = [
         {
@@ -89,8 +86,6 @@ def keep(found: Sequence[Measured], over_http: Path) -> None:
     kept += [one for one in older if (one["name"], one["kind"]) not in now]
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_bytes(orjson.dumps(kept, option=orjson.OPT_INDENT_2))
-    if over_http.exists():
-        shutil.copy(over_http, RESULTS.parent)
 
 
 def main(given: argparse.Namespace) -> int:
@@ -101,7 +96,7 @@ def main(given: argparse.Namespace) -> int:
             setting = Setting(folder=folder, server=server, quick=given.quick, rounds=rounds, kinds=given.kinds)
             found = asyncio.run(measured(setting, given.only))
         if not given.quick:
-            keep(found, folder / portal_http.RESULTS)
+            keep(found)
     show(found, quick=given.quick)
     return 0 if given.quick or all(one.met for one in found) else 1
 
