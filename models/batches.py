@@ -38,6 +38,8 @@ from sqlalchemy.sql.expression import CTE
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Text, TypeEngine
 
+Group = TypeVar("Group", bound=tuple[int, ...])
+
 
 class Elements(FunctionElement[Any]):
     """The elements of a JSON list, one a row, in a column named `value`."""
@@ -133,9 +135,6 @@ def asked(parameter: str, *names: str, texts: Sequence[str] = (), dates: Sequenc
         for place, (name, type_) in enumerate(zip(names, types, strict=True))
     ]
     return select(*columns).select_from(elements).cte(parameter).prefix_with("MATERIALIZED", dialect="sqlite")
-
-
-Group = TypeVar("Group", bound=tuple[int, ...])
 
 
 class OneOf(FunctionElement[bool]):

@@ -34,6 +34,16 @@ def from_microseconds(microseconds: int) -> dt.datetime:
 
 
 BEGINNING_US, FOREVER_US = to_microseconds(BEGINNING), to_microseconds(FOREVER)
+# Instants of a list are much the same ones, again and again: local midnights.
+REMEMBERED = 16_384
+
+
+@lru_cache(maxsize=REMEMBERED)
+def instant_unless_lost(earliest: int, latest: int) -> dt.datetime | None:
+    """The one end of a window that lies between these microseconds; None if it was lost or will never come."""
+    if earliest != latest or latest in (BEGINNING_US, FOREVER_US):
+        return None
+    return from_microseconds(latest)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -14,7 +14,7 @@ from typing import TextIO, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.errors import NotFound
-from models.interval import BEGINNING_US, FOREVER_US, BillingCalendar, from_microseconds
+from models.interval import BEGINNING_US, BillingCalendar, from_microseconds, instant_unless_lost
 from models.organizations import ScopeKind
 from resolvers.activity import ActivityQuestion
 from resolvers.database import Reading, Writing
@@ -220,13 +220,6 @@ def _exported(
         certain=certain,
         window_quality=window.quality if window else "",
     )
-
-
-def instant_unless_lost(earliest: int, latest: int) -> dt.datetime | None:
-    """An end of a window, unless it was lost or will never come."""
-    if earliest != latest or latest in (BEGINNING_US, FOREVER_US):
-        return None
-    return from_microseconds(latest)
 
 
 # ----------------------------------------------------------------------------------------------- as a file

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models.history import Quality, Source
-from models.interval import from_microseconds
+from models.interval import from_microseconds, instant_unless_lost
 from models.organizations import ScopeKind
 from resolvers.loaders.beliefs import BeliefRow
 from resolvers.loaders.places import OrganizationRow
@@ -32,13 +32,11 @@ class LibraryAccess:
 
     @field("Since when; null if that was lost.", name="from")
     def from_(self) -> dt.datetime | None:
-        exact = self.row.from_earliest == self.row.from_latest
-        return instant_or_none(self.row.from_earliest) if exact else None
+        return instant_unless_lost(self.row.from_earliest, self.row.from_latest)
 
     @field("Until when, not included; null while it lasts, and if that was lost.")
     def to(self) -> dt.datetime | None:
-        exact = self.row.to_earliest == self.row.to_latest
-        return instant_or_none(self.row.to_latest) if exact else None
+        return instant_unless_lost(self.row.to_earliest, self.row.to_latest)
 
     @field("When this was learned.")
     def recorded_at(self) -> dt.datetime:

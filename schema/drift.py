@@ -9,7 +9,7 @@ from typing import TypeVar
 import strawberry
 
 from models.history import Source
-from models.interval import BEGINNING_US, to_microseconds
+from models.interval import BEGINNING_US, instant_unless_lost, to_microseconds
 from resolvers.loaders.learned import Learned
 from resolvers.loaders.learners import LearnerKey
 from resolvers.loaders.places import OrganizationRow
@@ -20,7 +20,7 @@ from schema.fields import field
 from schema.learners import Learner
 from schema.nodes import learner_by_key
 from schema.pagination import Connection, Paging, connection_of
-from schema.scalars import described, instant_or_none
+from schema.scalars import described
 
 described(DifferenceKind, "How somebody counts otherwise.", "SnapshotDifferenceKind")
 T = TypeVar("T")
@@ -55,8 +55,7 @@ class CountedDates:
     @field("Since when; null if that was lost.")
     def activated_at(self) -> dt.datetime | None:
         bounds = self.dates.bounds
-        exact = bounds.from_earliest == bounds.from_latest
-        return instant_or_none(to_microseconds(bounds.from_earliest)) if exact else None
+        return instant_unless_lost(to_microseconds(bounds.from_earliest), to_microseconds(bounds.from_latest))
 
     @field("The first active day; null if that was lost.")
     def activated_on(self) -> dt.date | None:
@@ -66,8 +65,7 @@ class CountedDates:
     @field("Until when, not included; null if it has not ended, or that was lost.")
     def deactivated_at(self) -> dt.datetime | None:
         bounds = self.dates.bounds
-        exact = bounds.to_earliest == bounds.to_latest
-        return instant_or_none(to_microseconds(bounds.to_latest)) if exact else None
+        return instant_unless_lost(to_microseconds(bounds.to_earliest), to_microseconds(bounds.to_latest))
 
     @field("The last local day touched: for an end at midnight the day before.")
     def last_active_on(self) -> dt.date | None:

@@ -15,14 +15,11 @@ from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.scalar import ScalarDefinition
 
 from models.history import Quality, Source
-from models.interval import BEGINNING_US, FOREVER_US, UTC, from_microseconds
+from models.interval import BEGINNING_US, FOREVER_US, REMEMBERED, UTC, from_microseconds
 from models.organizations import ScopeKind
 
 BigInt = NewType("BigInt", int)
 """GraphQL's own Int ends at 2,147,483,647."""
-
-# Instants and days of a list are much the same ones, again and again: local midnights.
-REMEMBERED = 16_384
 
 LONGEST_DECIMAL = 17
 

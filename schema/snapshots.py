@@ -10,7 +10,7 @@ import strawberry
 from models.billing import SnapshotKind
 from models.contracts import Measure
 from models.history import Quality, quality_of
-from models.interval import Bounds, from_microseconds, to_microseconds
+from models.interval import Bounds, from_microseconds, instant_unless_lost, to_microseconds
 from models.money import Money
 from resolvers.lists import as_known_at
 from resolvers.loaders.entries import EntriesPage, EntryRow, Whom, entries_of, entry_totals
@@ -153,8 +153,7 @@ class SnapshotEntry:
 
     @field("Since when; null if that was lost.")
     def activated_at(self) -> dt.datetime | None:
-        exact = self.row.from_earliest == self.row.from_latest
-        return instant_or_none(self.row.from_earliest) if exact else None
+        return instant_unless_lost(self.row.from_earliest, self.row.from_latest)
 
     @field("The first active day; null if that was lost.")
     def activated_on(self) -> dt.date | None:
@@ -163,8 +162,7 @@ class SnapshotEntry:
 
     @field("Until when, not included, as known then; null if it had not ended, or that was lost.")
     def deactivated_at(self) -> dt.datetime | None:
-        exact = self.row.to_earliest == self.row.to_latest
-        return instant_or_none(self.row.to_latest) if exact else None
+        return instant_unless_lost(self.row.to_earliest, self.row.to_latest)
 
     @field("The local day of the end: the first day no longer active, for an end at midnight.")
     def deactivated_on(self) -> dt.date | None:

@@ -10,7 +10,7 @@ import strawberry
 
 from models.activity import Predicate
 from models.history import Quality, Source
-from models.interval import BillingCalendar, from_microseconds
+from models.interval import BillingCalendar, from_microseconds, instant_unless_lost
 from resolvers.activity import ActivityQuestion, answerable
 from resolvers.lists import as_known_at
 from resolvers.loaders.beliefs import ActKey, ActRow, acts_by_time
@@ -43,11 +43,11 @@ LATEST = WindowsPage(None, 1, newest_first=True)
 
 
 def start_of(row: WindowRow, _: BillingCalendar | None = None) -> dt.datetime | None:
-    return instant_or_none(row.from_earliest) if row.from_earliest == row.from_latest else None
+    return instant_unless_lost(row.from_earliest, row.from_latest)
 
 
 def end_of(row: WindowRow, _: BillingCalendar | None = None) -> dt.datetime | None:
-    return instant_or_none(row.to_latest) if row.to_earliest == row.to_latest else None
+    return instant_unless_lost(row.to_earliest, row.to_latest)
 
 
 def first_day_of(row: WindowRow, calendar: BillingCalendar) -> dt.date | None:

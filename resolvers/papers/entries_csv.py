@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.errors import NotFound
+from models.interval import instant_unless_lost
 from resolvers.database import Reading
 from resolvers.evidence.gathering import product_name
-from resolvers.exports import INCOMPLETE, ExportNotWhole, instant_unless_lost
+from resolvers.exports import INCOMPLETE, ExportNotWhole
 from resolvers.loaders.entries import EntriesPage, EntryRow, Whom, entries_of, entry_totals
 from resolvers.loaders.places import OrganizationRow, organizations_by_id
 from resolvers.loaders.snapshots import SnapshotKey, SnapshotRow, snapshots_by_id
