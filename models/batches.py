@@ -163,14 +163,6 @@ def _one_of_on_postgresql(one_of: OneOf, compiler: SQLCompiler, **options: Any) 
     return f"{column} = ANY (ARRAY {texts})"
 
 
-def in_groups(shared: Iterable[Group], numbers: Iterable[int]) -> dict[Group, list[int]]:
-    """Keys that are most often alike but for one number, by what they share."""
-    groups: dict[Group, list[int]] = {}
-    for group, number in zip(shared, numbers, strict=True):
-        groups.setdefault(group, []).append(number)
-    return groups
-
-
 def groups_as_parameter(groups: Mapping[Group, Sequence[int]]) -> str:
     """Groups as the one JSON text in which they travel, for `asked_in_groups`."""
     return orjson.dumps([(place, *group, numbers) for place, (group, numbers) in enumerate(groups.items())]).decode()
@@ -207,6 +199,16 @@ def unpacked(dialect: str, found: Iterable[Sequence[Any]]) -> Iterator[Sequence[
     for key, packed in found:
         for row in orjson.loads(packed):
             yield key, *row
+
+
+def unpacked_by_key(dialect: str, found: Iterable[Sequence[Any]]) -> dict[Any, list[Sequence[Any]]]:
+    """The rows of each key, which is no part of them here."""
+    if dialect != "postgresql":
+        return {key: orjson.loads(packed) for key, packed in found}
+    by_key: dict[Any, list[Sequence[Any]]] = {}
+    for key, *row in found:
+        by_key.setdefault(key, []).append(row)
+    return by_key
 
 
 def _packed(rows: Subquery, keys: CTE) -> ScalarSelect[Any]:

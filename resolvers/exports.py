@@ -23,12 +23,10 @@ from resolvers.loaders.learners import (
     LearnerOrder,
     LearnerRow,
     LearnersPage,
-    ListedLearner,
     ListPart,
     certainties,
     learner_totals,
     learners_of,
-    windows_key,
 )
 from resolvers.loaders.places import OrganizationRow, ScopeKey, organization_by_slug, scopes_by_id
 from resolvers.loaders.windows import (
@@ -181,14 +179,14 @@ async def _pages(reading: Reading, export: LearnersExport) -> AsyncIterator[list
     part, who, calendar = ListPart(export.listed.key), export.listed.who, export.organization.calendar
     while True:
         async with reading() as connection:
-            learners = await learners_of(connection, [part], who, page)
-            listed = [ListedLearner(part.listed, learner.learner_id) for learner in learners]
-            certain = await certainties(connection, listed, who)
+            (learners,) = await learners_of(connection, [part], who, page)
+            ids = [learner.learner_id for learner in learners]
+            certain = await certainties(connection, {part.listed: ids}, who)
             windows = await _answering_windows(connection, export, learners)
         if learners:
             yield [
                 _exported(learner, windows.get(learner.learner_id), calendar, certain=surely)
-                for learner, surely in zip(learners, certain, strict=True)
+                for learner, surely in zip(learners, certain[part.listed], strict=True)
             ]
         if len(learners) < PAGE_ROWS:
             return
@@ -199,7 +197,7 @@ async def _answering_windows(
     connection: AsyncConnection, export: LearnersExport, learners: Sequence[LearnerRow]
 ) -> dict[int, WindowRow]:
     """Of each learner the latest window that answers the question, where it is asked."""
-    keys = [windows_key(export.listed.key, learner.learner_id) for learner in learners]
+    keys = [export.listed.key.windows.key(learner.learner_id) for learner in learners]
     rows = await windows_of_learners(connection, keys, WindowsPage(export.listed.who.predicate, 1, newest_first=True))
     return {row.learner_id: row for row in rows}
 

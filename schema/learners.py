@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import strawberry
@@ -16,9 +17,10 @@ from resolvers.lists import Listed
 from resolvers.loaders.beliefs import BeliefRow, BeliefsKey, beliefs_of_learners, held_at_the_last
 from resolvers.loaders.certifications import CertificationRow, CertificationsKey, certifications_of_learners
 from resolvers.loaders.erasures import erasures_of_learners
-from resolvers.loaders.learners import LearnerKey, LearnerRow, ListedLearner, Who, certainties, windows_key
+from resolvers.loaders.learners import LearnerKey, LearnerRow, Who, certainties
 from resolvers.loaders.places import OrganizationRow
-from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage
+from resolvers.loaders.windows import WindowRow, WindowsOf, WindowsPage
+from schema.alike import Alike, joined, runs_of
 from schema.beliefs import Belief, BillingExclusion, Certification, LibraryAccess
 from schema.context import Info
 from schema.fields import by_kind, field
@@ -121,8 +123,8 @@ class Learner(Node):
     async def active_now(self, info: Info) -> bool:
         now = to_microseconds(info.context.now)
         organization_id = self.row.organization_id
-        key = WindowsKey(organization_id, organization_id, self.row.learner_id, now, now, self.known_at)
-        (rows,) = await read_windows(info, [key], WindowsPage(Predicate.ACTIVE_AT, 100))
+        of = WindowsOf(organization_id, organization_id, now, now, self.known_at)
+        ((rows,),) = await read_windows(info, [(of, [self.row.learner_id])], WindowsPage(Predicate.ACTIVE_AT, 100))
         return any(row.from_latest <= now < row.to_earliest for row in rows)
 
     @field("All windows of activity in the organization, in order of their ends.", batch=windows_of)
@@ -194,40 +196,62 @@ class Learner(Node):
         return value
 
 
+def _in_runs(edges: Sequence[LearnerEdge]) -> list[tuple[LearnerEdge, Sequence[Learner]]]:
+    """The learners of each run of edges, which follow each other on a page, with an edge of it."""
+    return [(edge, edge.page.nodes[places[0] : places[-1] + 1]) for edge, places in runs_of(edges)]
+
+
+def _ids(learners: Sequence[Learner]) -> list[int]:
+    return [row.learner_id for _, rows in runs_of(learners) for row in rows]
+
+
+async def nodes_at(edges: Sequence[LearnerEdge], _: object) -> Sequence[Learner]:
+    return joined([learners for _, learners in _in_runs(edges)])
+
+
 async def certain_of(edges: Sequence[LearnerEdge], info: Info) -> Sequence[bool]:
     """Of each learner whether the list's answer is certain."""
+    runs = [(edge.listed, _ids(learners)) for edge, learners in _in_runs(edges)]
 
-    async def read(who: Who, alike: Sequence[LearnerEdge]) -> Sequence[bool]:
-        keys = [ListedLearner(edge.listed.key, edge.node.row.learner_id) for edge in alike]
-        return await info.context.loaders.values(certainties, who).load_many(keys)
+    async def read(who: Who, alike: Sequence[tuple[Listed, list[int]]]) -> Sequence[Sequence[bool]]:
+        loader = info.context.loaders.groups(certainties, who)
+        return await loader.load_groups([(listed.key, ids) for listed, ids in alike])
 
-    return await by_kind(edges, [edge.listed.who for edge in edges], read)
+    return list(chain.from_iterable(await by_kind(runs, [listed.who for listed, _ in runs], read)))
 
 
 async def answering_windows(edges: Sequence[LearnerEdge], info: Info) -> list[ActivityWindow | None]:
     """Of each learner the latest window that answers the list's question; None where there is none."""
+    runs = [(edge, _ids(learners)) for edge, learners in _in_runs(edges)]
 
-    async def read(predicate: Predicate | None, alike: Sequence[LearnerEdge]) -> Sequence[Sequence[WindowRow]]:
-        keys = [windows_key(edge.listed.key, edge.node.row.learner_id) for edge in alike]
-        return await read_windows(info, keys, WindowsPage(predicate, 1, newest_first=True))
+    async def read(
+        predicate: Predicate | None, alike: Sequence[tuple[LearnerEdge, list[int]]]
+    ) -> Sequence[Sequence[Sequence[WindowRow]]]:
+        asked = [(edge.listed.key.windows, ids) for edge, ids in alike]
+        return await read_windows(info, asked, WindowsPage(predicate, 1, newest_first=True))
 
-    found = await by_kind(edges, [edge.listed.who.predicate for edge in edges], read)
+    found = await by_kind(runs, [edge.listed.who.predicate for edge, _ in runs], read)
     return [
-        ActivityWindow(row=rows[0], organization_row=edge.node.organization_row) if rows else None
-        for edge, rows in zip(edges, found, strict=True)
+        ActivityWindow(row=rows[0], organization_row=edge.node().organization_row) if rows else None
+        for (edge, _), of_run in zip(runs, found, strict=True)
+        for rows in of_run
     ]
 
 
 @strawberry.type(description="A learner in a list, with how certain the answer is.")
 class LearnerEdge:
-    node: Learner = strawberry.field(description="The learner.")
     page: strawberry.Private[Page[Learner]]
-    place: strawberry.Private[int]
+    # Which of the page.
+    row: strawberry.Private[int]
     listed: strawberry.Private[Listed]
+
+    @field("The learner.", batch=nodes_at)
+    def node(self) -> Learner:
+        return self.page.nodes[self.row]
 
     @field("Where the learner stands in this list, in this order.")
     def cursor(self) -> str:
-        return self.page.cursor_at(self.place)
+        return self.page.cursor_at(self.row)
 
     @field("Whether the answer is yes whatever the lost dates were; false if it only may be.", batch=certain_of)
     async def certain(self, info: Info) -> bool:
@@ -250,9 +274,9 @@ class LearnerConnection:
     total: strawberry.Private[Callable[[], Awaitable[int]]]
 
     @field("The learners of this page, in order.")
-    def edges(self) -> list[LearnerEdge]:
+    def edges(self) -> Sequence[LearnerEdge]:
         page, listed = self.page, self.listed
-        return [LearnerEdge(node=node, page=page, place=place, listed=listed) for place, node in enumerate(page.nodes)]
+        return Alike.of(lambda row: LearnerEdge(page=page, row=row, listed=listed), range(len(page.nodes)))
 
     @field("Where this page lies in the list.")
     def page_info(self) -> PageInfo:
@@ -263,8 +287,8 @@ class LearnerConnection:
         return self.listed.words if self.listed.who.predicate else None
 
     @field("The learners of this page, without their cursors.")
-    def nodes(self) -> list[Learner]:
-        return list(self.page.nodes)
+    def nodes(self) -> Sequence[Learner]:
+        return self.page.nodes
 
     @field("How many learners the whole list has, the uncertain ones included; counted only when asked for.")
     async def total_count(self) -> int:

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar, overload
 
 import orjson
 import strawberry
 
 from models.errors import BadCursor, BadPageSize
+from schema.alike import Lists, Made
 from schema.fields import field, given
 from schema.ids import packed, unpacked
 
@@ -45,6 +46,11 @@ class Paging(NamedTuple):
         """One row more than the page tells whether any follow."""
         return self.size + 1
 
+    def nodes(self, read: Sequence[N]) -> Sequence[N]:
+        """Of what was read in the order of paging, one too many perhaps: the rows of the page in the list's order."""
+        nodes = read[: self.size] if len(read) > self.size else read
+        return nodes[::-1] if self.backward else nodes
+
     def cursor(self, position: Position) -> str:
         return packed(orjson.dumps([name_of_list(self.of), *position]).decode())
 
@@ -65,9 +71,7 @@ class Page(Generic[N]):
     @classmethod
     def of(cls, read: Sequence[N], position_of: Callable[[N], Position], paging: Paging) -> Page[N]:
         """From what was read in the order of paging, one too many perhaps."""
-        nodes = read[: paging.size]
-        if paging.backward:
-            nodes = nodes[::-1]
+        nodes = paging.nodes(read)
         return cls(nodes, lambda place: position_of(nodes[place]), paging, len(read) > paging.size)
 
     def cursor_at(self, place: int) -> str:
@@ -110,6 +114,12 @@ def edges_of(page: Page[N]) -> list[Edge[N]]:
     return [Edge(node=node, page=page, place=place) for place, node in enumerate(page.nodes)]
 
 
+async def nodes_of(connections: Sequence[Connection[N]], _: object) -> Sequence[Sequence[N]]:
+    if isinstance(connections, Pages):
+        return connections.lists
+    return [connection.page.nodes for connection in connections]
+
+
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[N]):
     page: strawberry.Private[Page[Any]]
@@ -123,13 +133,34 @@ class Connection(Generic[N]):
     def page_info(self) -> PageInfo:
         return PageInfo(page=self.page)
 
-    @field("The rows of this page, without their cursors.")
+    @field("The rows of this page, without their cursors.", batch=nodes_of)
     def nodes(self) -> list[N]:
         return list(self.page.nodes)
 
     @field("How many rows the whole list has; counted only when asked for.")
     async def total_count(self) -> int:
         return await self.total()
+
+
+class Pages(Made[Connection[N]]):
+    """The pages of many lists: what they hold, and each as a connection if that is asked for."""
+
+    def __init__(self, lists: Lists[N], make: Callable[[int], Connection[N]]) -> None:
+        self.lists = lists
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self.lists)
+
+    @overload
+    def __getitem__(self, place: int) -> Connection[N]: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Connection[N]]: ...
+
+    def __getitem__(self, place: int | slice) -> Connection[N] | Sequence[Connection[N]]:
+        places = range(len(self))[place]
+        return self._make(places) if isinstance(places, int) else list(map(self._make, places))
 
 
 def paging(

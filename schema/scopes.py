@@ -24,6 +24,7 @@ from resolvers.lists import AsKnown, Listed, NamedScope, as_known_at, in_words, 
 from resolvers.loaders.certifications import Certified
 from resolvers.loaders.learners import (
     LearnerOrder,
+    LearnerRow,
     LearnersPage,
     ListPart,
     learner_totals,
@@ -31,6 +32,7 @@ from resolvers.loaders.learners import (
 )
 from resolvers.loaders.places import OrganizationRow, ScopeKey, ScopeRow, scopes_by_id
 from resolvers.loaders.windows import Count, Question, counts
+from schema.alike import Alike
 from schema.context import Info
 from schema.fields import field, given
 from schema.ids import decode_id
@@ -237,13 +239,15 @@ async def _page_of_learners(
 ) -> LearnerConnection:
     asked = LearnersPage(page.limit, sort_by.order, sort_by.descending != page.backward)
     loaders = info.context.loaders
-    rows = await loaders.rows(learners_of, listed.who, asked).load(ListPart(listed.key, page.beyond))
-    nodes = [Learner(row=row, organization_row=organization, known_at=listed.known.at_us) for row in rows]
+    rows = await loaders.values(learners_of, listed.who, asked).load(ListPart(listed.key, page.beyond))
+
+    def learner(row: LearnerRow) -> Learner:
+        return Learner(row=row, organization_row=organization, known_at=listed.known.at_us)
 
     async def total() -> int:
         return await loaders.values(learner_totals, listed.who).load(listed.key)
 
-    return LearnerConnection(page=Page.of(nodes, _position, page), listed=listed, total=total)
+    return LearnerConnection(page=Page.of(Alike.of(learner, rows), _position, page), listed=listed, total=total)
 
 
 def _position(learner: Learner) -> tuple[str, int]:

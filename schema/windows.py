@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import strawberry
@@ -18,16 +20,17 @@ from resolvers.loaders.learners import LearnerRow
 from resolvers.loaders.places import OrganizationRow
 from resolvers.loaders.windows import (
     WindowRow,
-    WindowsKey,
+    WindowsOf,
     WindowsPage,
     few_windows_of_learners,
     position_of,
     windows_of_learners,
 )
+from schema.alike import Alike, Lists, Run, runs_of
 from schema.context import Info
-from schema.fields import by_kind, field
+from schema.fields import field
 from schema.ids import Node, encode_id
-from schema.pagination import Connection, Page, Paging, paging
+from schema.pagination import Connection, Page, PageAsked, Pages, Paging, paging
 from schema.questions import ActivityFilter, question_of
 from schema.scalars import instant_or_none
 
@@ -141,10 +144,12 @@ def of_latest(told: Callable[[WindowRow, BillingCalendar], T]) -> Callable[..., 
     """What is told of the latest window of each learner; None where there is none."""
 
     async def of_learners(learners: Sequence[Learner], info: Info) -> list[T | None]:
-        found = await read_windows(info, [_key(learner.row, learner.known_at) for learner in learners], LATEST)
+        runs = list(runs_of(learners))
+        found = await read_windows(info, [(_of(one, one.known_at), _ids(rows)) for one, rows in runs], LATEST)
         return [
-            told(rows[0], learner.organization_row.calendar) if rows else None
-            for learner, rows in zip(learners, found, strict=True)
+            told(windows[0], learner.organization_row.calendar) if windows else None
+            for (learner, _), of_run in zip(runs, found, strict=True)
+            for windows in of_run
         ]
 
     return of_learners
@@ -159,91 +164,120 @@ async def windows_of(
     after: str | None = strawberry.UNSET,
     last: int | None = strawberry.UNSET,
     before: str | None = strawberry.UNSET,
-) -> list[Connection[ActivityWindow]]:
-    """A page of the windows of each learner; those of the same page are read together."""
-    question, page = question_of(activity) if activity else None, (first, after, last, before)
-    # A cursor belongs to one list, and is looked at as one of each.
-    same = None if after or before else paging((), *page, int, int, int)
-    shared: dict[tuple[int, int], Shared] = {}
-    keys, pages, parts = [], [], []
-    for learner in learners:
-        row = learner.row
-        alike = (row.organization_id, learner.known_at)
-        if alike not in shared:
-            shared[alike] = await _shared(info, learner, question, known_at, same)
-        known, a, b, wanted = shared[alike]
-        of = (row.organization_id, row.learner_id, known, question)
-        part = Paging(of, same.size, same.backward, None) if same else paging(of, *page, int, int, int)
-        keys.append(_key(row, known, a, b))
-        pages.append(wanted if same else _part(wanted.predicate, part))
-        parts.append(part)
+) -> Sequence[Connection[ActivityWindow]]:
+    """A page of the windows of each learner, read together."""
+    asked, page = Asked(info, question_of(activity) if activity else None, known_at), (first, after, last, before)
+    if after or before:
+        # A cursor belongs to one list, and is looked at as one of each.
+        return [await _beyond_cursor(asked, learner, page) for learner in learners]
+    return await _first_pages(asked, learners, paging((), *page, int, int, int))
 
-    def read(page: WindowsPage, alike: Sequence[WindowsKey]) -> Awaitable[Sequence[Sequence[WindowRow]]]:
-        return read_windows(info, alike, page)
 
-    found = await by_kind(keys, pages, read)
-    return [
-        _connection(info, learner.organization_row, part, key, wanted, rows)
-        for learner, part, key, wanted, rows in zip(learners, parts, keys, pages, found, strict=True)
+class Asked(NamedTuple):
+    """What is asked of the windows of each learner."""
+
+    info: Info
+    question: ActivityQuestion | None
+    known_at: dt.datetime | None
+
+    async def of(self, learner: Learner) -> WindowsOf:
+        known, context = learner.known_at, self.info.context
+        if self.known_at:
+            known = (await as_known_at(context.run, learner.organization_row, self.known_at, context.now)).at_us
+        if not self.question:
+            return _of(learner, known)
+        asked = answerable(self.question, learner.organization_row.calendar, "activity")
+        return _of(learner, known, asked.a, asked.b)
+
+    @property
+    def predicate(self) -> Predicate | None:
+        return self.question.predicate if self.question else None
+
+    def page(self, of: Paging) -> WindowsPage:
+        return WindowsPage(self.predicate, of.limit, of.backward, of.beyond)
+
+    def list(self, of: WindowsOf, learner_id: int) -> tuple[object, ...]:
+        """What the list of a learner is named by."""
+        return (of.organization_id, learner_id, of.known_at, self.question)
+
+
+async def _beyond_cursor(asked: Asked, learner: Learner, page: PageAsked) -> Connection[ActivityWindow]:
+    of, learner_id = await asked.of(learner), learner.row.learner_id
+    part = paging(asked.list(of, learner_id), *page, int, int, int)
+    ((read,),) = await read_windows(asked.info, [(of, [learner_id])], asked.page(part))
+    return _connection(asked, learner.organization_row, of, learner_id, part, read)
+
+
+async def _first_pages(asked: Asked, learners: Sequence[Learner], page: Paging) -> Pages[ActivityWindow]:
+    runs = list(runs_of(learners))
+    alike = {(one.row.organization_id, one.known_at): one for one, _ in runs}
+    of = {key: await asked.of(one) for key, one in alike.items()}
+    of_runs = [of[one.row.organization_id, one.known_at] for one, _ in runs]
+    ids = [_ids(rows) for _, rows in runs]
+    read = await read_windows(asked.info, list(zip(of_runs, ids, strict=True)), asked.page(page))
+    organizations = [one.organization_row for one, _ in runs]
+    lists = [
+        (organization, of, learner_id, rows)
+        for organization, of, own, of_run in zip(organizations, of_runs, ids, read, strict=True)
+        for learner_id, rows in zip(own, of_run, strict=True)
     ]
 
+    def connection(place: int) -> Connection[ActivityWindow]:
+        organization, of, learner_id, rows = lists[place]
+        part = Paging(asked.list(of, learner_id), page.size, page.backward, None)
+        return _connection(asked, organization, of, learner_id, part, rows)
 
-class Shared(NamedTuple):
-    """What the lists of many learners have in common: as known when, and which windows answer."""
-
-    known_at: int
-    a: int
-    b: int
-    wanted: WindowsPage
-
-
-async def _shared(
-    info: Info,
-    learner: Learner,
-    question: ActivityQuestion | None,
-    known_at: dt.datetime | None,
-    same: Paging | None,
-) -> Shared:
-    known, context = learner.known_at, info.context
-    if known_at:
-        known = (await as_known_at(context.run, learner.organization_row, known_at, context.now)).at_us
-    asked = answerable(question, learner.organization_row.calendar, "activity") if question else None
-    a, b, predicate = (asked.a, asked.b, asked.predicate) if asked else (0, 0, None)
-    return Shared(known, a, b, _part(predicate, same or paging((), None, None, None, None)))
-
-
-def _part(predicate: Predicate | None, of: Paging) -> WindowsPage:
-    return WindowsPage(predicate, of.limit, of.backward, of.beyond)
+    nodes = [[page.nodes(rows) for rows in of_run] for of_run in read]
+    windows = Alike(
+        Run(partial(_window, organization), list(chain.from_iterable(of_run)))
+        for organization, of_run in zip(organizations, nodes, strict=True)
+    )
+    return Pages(Lists(windows, map(len, chain.from_iterable(nodes))), connection)
 
 
 def _connection(
-    info: Info,
+    asked: Asked,
     organization: OrganizationRow,
+    of: WindowsOf,
+    learner_id: int,
     part: Paging,
-    key: WindowsKey,
-    wanted: WindowsPage,
-    rows: Sequence[WindowRow],
+    read: Sequence[WindowRow],
 ) -> Connection[ActivityWindow]:
     async def total() -> int:
-        (every,) = await read_windows(info, [key], WindowsPage(wanted.predicate, MOST_WINDOWS))
+        ((every,),) = await read_windows(asked.info, [(of, [learner_id])], WindowsPage(asked.predicate, MOST_WINDOWS))
         return len(every)
 
-    nodes = [ActivityWindow(row=row, organization_row=organization) for row in rows]
-    return Connection(page=Page.of(nodes, _position, part), total=total)
+    return Connection(page=Page.of(Alike.of(partial(_window, organization), read), _position, part), total=total)
 
 
-async def read_windows(info: Info, keys: Sequence[WindowsKey], page: WindowsPage) -> Sequence[Sequence[WindowRow]]:
-    """The page of each learner's windows. Several pages of the same learners are most often read as one."""
+async def read_windows(
+    info: Info, asked: Sequence[tuple[WindowsOf, Sequence[int]]], page: WindowsPage
+) -> list[Sequence[Sequence[WindowRow]]]:
+    """The page of each learner's windows, in the lists that were asked for. Several pages of the same learners are most
+    often read as one.
+    """
     loaders = info.context.loaders
-    few = await loaders.values(few_windows_of_learners, page.predicate).load_many(keys)
-    whole = [rows for rows in few if rows is not None]
-    if len(whole) < len(few):
-        return await loaders.rows(windows_of_learners, page).load_many(keys)
-    return page.of_each(whole)
+    few = await loaders.groups(few_windows_of_learners, page.predicate).load_groups(asked)
+    whole = [[rows for rows in of_part if rows is not None] for of_part in few]
+    if sum(map(len, whole)) == sum(map(len, few)):
+        return list(map(page.of_each, whole))
+    keys = [of.key(learner_id) for of, ids in asked for learner_id in ids]
+    found = iter(await loaders.rows(windows_of_learners, page).load_many(keys))
+    return [list(islice(found, len(ids))) for _, ids in asked]
 
 
-def _key(row: LearnerRow, known_at: int, a: int = 0, b: int = 0) -> WindowsKey:
-    return WindowsKey(row.organization_id, row.organization_id, row.learner_id, a, b, known_at)
+def _of(learner: Learner, known_at: int, a: int = 0, b: int = 0) -> WindowsOf:
+    """Those in the organization."""
+    organization_id = learner.row.organization_id
+    return WindowsOf(organization_id, organization_id, a, b, known_at)
+
+
+def _ids(rows: Sequence[LearnerRow]) -> list[int]:
+    return [row.learner_id for row in rows]
+
+
+def _window(organization: OrganizationRow, row: WindowRow) -> ActivityWindow:
+    return ActivityWindow(row=row, organization_row=organization)
 
 
 def _position(window: ActivityWindow) -> tuple[int, int, int]:

@@ -283,7 +283,8 @@ class Tenant:
         key = LearnersKey(self.id, scope or self.id, 0, asked.a, asked.b, self.known_at(known_at))
         whom = Whom(predicate=predicate, whole_organization=scope is None)
         async with self.database.reading() as connection:
-            return [row.name for row in await learners_of(connection, [ListPart(key)], whom, LearnersPage(100))]
+            (rows,) = await learners_of(connection, [ListPart(key)], whom, LearnersPage(100))
+        return [row.name for row in rows]
 
     async def windows(
         self, learner_id: int, *, scope: int | None = None, known_at: dt.datetime | None = None

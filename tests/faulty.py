@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from functools import partial
@@ -42,13 +42,24 @@ class Fault:
         return [self._in_row(row) for row in read]
 
     def _in_row(self, row: Any) -> Any:
-        """The same rows whatever else is in the batch."""
+        """The same rows whatever else is in the batch; of a list of rows each."""
+        if isinstance(row, list):
+            return [self._in_row(one) for one in row]
         if self.column is None:
             return self.kind.value
         if crc32(repr([value for name, value in values_of(row) if name != "place"]).encode()) % 2:
             return row
         change = replace if is_dataclass(row) else type(row)._replace
         return change(row, **{self.column: self.kind.value})
+
+
+def rows_in(read: Sequence[Any]) -> Iterator[Any]:
+    """What was read, out of the lists in which it lies."""
+    for one in read:
+        if isinstance(one, list):
+            yield from rows_in(one)
+        else:
+            yield one
 
 
 def values_of(row: Any) -> Iterator[tuple[str, object]]:
@@ -68,8 +79,8 @@ class Seen:
 
     def note(self, name: str, arguments: tuple[Hashable, ...], keys: Sequence[Hashable], read: Sequence[Any]) -> None:
         self.keys.update((name, arguments, key) for key in keys)
-        if read:
-            self.columns[name] = [column for column, _ in values_of(read[0]) if column != "place"] or [None]
+        if (row := next(rows_in(read), None)) is not None:
+            self.columns[name] = [column for column, _ in values_of(row) if column != "place"] or [None]
 
     @property
     def repeated(self) -> list[Hashable]:
@@ -82,23 +93,39 @@ class FaultyLoaders(Loaders):
     def __init__(self, reading: Reading, fault: Fault | None = None) -> None:
         super().__init__(reading)
         self._fault = fault
-        self._wrapped: dict[BatchFunction, BatchFunction] = {}
+        self._wrapped: dict[Callable[..., Any], Callable[..., Any]] = {}
         self.seen = Seen()
 
     def rows(self, batch: BatchFunction, *arguments: Hashable) -> Loader[Any, Any]:
         return super().rows(self._wrap(batch), *arguments)
 
-    def values(self, batch: BatchFunction, *arguments: Hashable) -> Loader[Any, Any]:
+    def values(self, batch: Callable[..., Awaitable[Sequence[Any]]], *arguments: Hashable) -> Loader[Any, Any]:
         return super().values(self._wrap(batch), *arguments)
 
-    def _wrap(self, batch: BatchFunction) -> BatchFunction:
+    def groups(
+        self, batch: Callable[..., Awaitable[Mapping[Any, Sequence[Any]]]], *arguments: Hashable
+    ) -> Loader[Any, Any]:
+        return super().groups(self._wrap(batch, self._read_groups), *arguments)
+
+    def _wrap(self, batch: Callable[..., Any], read: Callable[..., Any] | None = None) -> Callable[..., Any]:
         if batch not in self._wrapped:
-            self._wrapped[batch] = partial(self._read, batch)
+            self._wrapped[batch] = partial(read or self._read, batch)
         return self._wrapped[batch]
+
+    async def _read_groups(
+        self, batch: Callable[..., Any], connection: object, groups: Mapping[Any, list[Any]], *arguments: Hashable
+    ) -> dict[Any, list[Any]]:
+        read = await batch(connection, groups, *arguments)
+        keys = [(group, key) for group, own in groups.items() for key in own]
+        self.seen.note(name_of(batch), arguments, keys, list(read.values()))
+        return {group: self._with_fault(batch, own) for group, own in read.items()}
 
     async def _read(self, batch: BatchFunction, connection: object, keys: list[Any], *arguments: Hashable) -> list[Any]:
         read = await batch(connection, keys, *arguments)
         self.seen.note(name_of(batch), arguments, keys, read)
+        return self._with_fault(batch, read)
+
+    def _with_fault(self, batch: Callable[..., Any], read: list[Any]) -> list[Any]:
         if self._fault is None or self._fault.batch != name_of(batch):
             return read
         return self._fault.in_what_was_read(read)

@@ -24,7 +24,6 @@ from resolvers.activity import ActivityQuestion, At, CutoffOf, Days, Instants, S
 from resolvers.loaders.learners import (
     LearnersKey,
     LearnersPage,
-    ListedLearner,
     ListPart,
     Who,
     certainties,
@@ -338,12 +337,13 @@ class Comparison:
         return LearnersKey(self.stage.tenant.id, one, other, *self._edges(predicate, asked), known_at)
 
     async def _listed(self, keys: Sequence[LearnersKey], who: Who) -> list[list[tuple[int, bool]]]:
-        rows = await learners_of(self.connection, list(map(ListPart, keys)), who, LearnersPage(100))
-        listed = [ListedLearner(keys[row.place], row.learner_id) for row in rows]
-        found: list[list[tuple[int, bool]]] = [[] for _ in keys]
-        for row, certain in zip(rows, await certainties(self.connection, listed, who), strict=True):
-            found[row.place].append((self.stage.learners.index(row.learner_id), certain))
-        return found
+        pages = await learners_of(self.connection, list(map(ListPart, keys)), who, LearnersPage(100))
+        ids = [[row.learner_id for row in page] for page in pages]
+        certain = await certainties(self.connection, dict(zip(keys, ids, strict=True)), who)
+        return [
+            [(self.stage.learners.index(learner), surely) for learner, surely in zip(own, certain[key], strict=True)]
+            for key, own in zip(keys, ids, strict=True)
+        ]
 
     def _expected(
         self, predicate: Predicate, known_at: int, scopes: tuple[int, ...], asked: Asked
@@ -400,7 +400,7 @@ class Comparison:
     async def _walked(self, key: LearnersKey, who: Who, page: LearnersPage) -> list[int]:
         walked: list[int] = []
         part = ListPart(key)
-        while rows := await learners_of(self.connection, [part], who, page):
+        while rows := (await learners_of(self.connection, [part], who, page))[0]:
             walked += [self.stage.learners.index(row.learner_id) for row in rows]
             assert len(walked) <= len(LEARNERS), "a page came again"
             part = ListPart(key, (rows[-1].position, rows[-1].learner_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from resolvers.loaders.registry import Loader, Rounds
 
@@ -15,11 +15,12 @@ class Shelf:
         self.asked: list[Sequence[str]] = []
         self.began, self.may_end = asyncio.Event(), asyncio.Event()
 
-    async def read(self, keys: list[str]) -> list[str]:
+    async def read(self, groups: Mapping[None, list[str]]) -> Mapping[None, list[str]]:
+        keys = groups[None]
         self.asked.append(keys)
         self.began.set()
         await self.may_end.wait()
-        return [key.upper() for key in keys]
+        return {None: [key.upper() for key in keys]}
 
 
 async def test_who_asks_for_what_is_on_its_way_and_for_more_is_told_both() -> None:

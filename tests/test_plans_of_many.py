@@ -10,6 +10,7 @@ from graphql import GraphQLInt
 from graphql.execution.values import VariableValues
 
 from schema.context import Context
+from schema.execution.arguments import Given
 from schema.execution.building import Computed, build_of
 from schema.execution.plans import ThingPlan
 from schema.execution.running import AT_ONCE, PlannedInfo, Running
@@ -35,7 +36,7 @@ async def test_others_have_turns_while_many_things_are_written() -> None:
 
     other = asyncio.create_task(somebody_else())
     info = PlannedInfo(cast("Context", None))
-    written = await Running(info, VariableValues({}, {})).objects(plan, things)
+    written = await Running(info, Given(VariableValues({}, {}))).objects(plan, things)
     other.cancel()
     assert written == [{"n": thing.number} for thing in things]
     assert turns >= PARTS

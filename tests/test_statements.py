@@ -18,7 +18,6 @@ from resolvers.loaders.learners import (
     LearnerKey,
     LearnersKey,
     LearnersPage,
-    ListedLearner,
     ListPart,
     Who,
     certainties,
@@ -178,7 +177,8 @@ async def every_question(connection: AsyncConnection, tenant: Tenant) -> None:
     for predicate in Predicate:
         await every_answer(connection, tenant, predicate)
     key = LearnersKey(tenant.id, (await teams_of(connection, tenant))[0], 0, 0, 0, tenant.known_at())
-    learners = [row.learner_id for row in await learners_of(connection, [ListPart(key)], TEAM, LearnersPage(51))]
+    (page,) = await learners_of(connection, [ListPart(key)], TEAM, LearnersPage(51))
+    learners = [row.learner_id for row in page]
     latest = WindowsPage(None, 1, newest_first=True, after=(key.known_at, 0, 0))
     windows = [WindowsKey(tenant.id, tenant.id, learner, 0, 0, key.known_at) for learner in learners]
     await windows_of_learners(connection, windows, latest)
@@ -195,8 +195,8 @@ async def every_answer(connection: AsyncConnection, tenant: Tenant, predicate: P
     for scopes in ((tenant.id, 0), (teams[0], teams[1]), (teams[0], 0)):
         key = LearnersKey(tenant.id, *scopes, *edges)
         who = Who(predicate, whole_organization=scopes[0] == tenant.id, in_two_scopes=scopes[1] != 0)
-        rows = await learners_of(connection, [ListPart(key, ("learner", 0))], who, LearnersPage(51))
-        await certainties(connection, [ListedLearner(key, row.learner_id) for row in rows], who)
+        (rows,) = await learners_of(connection, [ListPart(key, ("learner", 0))], who, LearnersPage(51))
+        await certainties(connection, {key: [row.learner_id for row in rows]}, who)
         await learner_totals(connection, [key], who)
     windows = [WindowsKey(tenant.id, tenant.id, row.learner_id, *edges) for row in rows]
     await windows_of_learners(connection, windows, WindowsPage(predicate, 11))

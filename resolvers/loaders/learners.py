@@ -9,10 +9,12 @@ organization is not known beforehand, so the first way is given up after so many
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
+from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
@@ -45,7 +47,7 @@ from models.batches import (
     first_rows_of_each,
     packed_rows_of_each,
     position_in,
-    unpacked,
+    unpacked_by_key,
 )
 from models.history import Belief
 from models.interval import from_microseconds
@@ -53,7 +55,7 @@ from models.keys import Keys
 from models.learners import Learner, Profile
 from resolvers.loaders.certifications import Certified, is_certified
 from resolvers.loaders.windows import (
-    WindowsKey,
+    WindowsOf,
     answers_exactly,
     answers_in_both,
     answers_uncertainly,
@@ -96,22 +98,17 @@ class LearnersKey(NamedTuple):
     b: int
     known_at: int
 
+    @property
+    def windows(self) -> WindowsOf:
+        """Those of its learners, where and as the list asks."""
+        return WindowsOf(self.organization_id, self.scope_id, self.a, self.b, self.known_at)
+
 
 class ListPart(NamedTuple):
     """Where a page of a list begins: beyond a row, given by its order column and its key, or with the first."""
 
     listed: LearnersKey
     beyond: tuple[str, int] | None = None
-
-
-class ListedLearner(NamedTuple):
-    listed: LearnersKey
-    learner_id: int
-
-
-def windows_key(key: LearnersKey, learner_id: int) -> WindowsKey:
-    """The windows of a learner of a list, where and as the list asks."""
-    return WindowsKey(key.organization_id, key.scope_id, learner_id, key.a, key.b, key.known_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,22 +195,22 @@ _position = itemgetter(-1, 1)
 
 async def learners_of(
     connection: AsyncConnection, parts: Sequence[ListPart], who: Who, page: LearnersPage
-) -> list[LearnerRow]:
-    """A page of each list, flat and in order; `place` says of which part. Pages of one list are read as one stretch of
-    it, since most often they follow each other.
+) -> list[list[LearnerRow]]:
+    """A page of each list, in order; `place` says of which part. Pages of one list are read as one stretch of it, since
+    most often they follow each other.
     """
     begins = [page.begin(part) for part in parts]
     found = await _in_stretches(connection, dict.fromkeys(begins), who, page)
     if alone := [begin for begin in dict.fromkeys(begins) if begin not in found]:
         found.update(zip(alone, await _pages(connection, alone, who, page), strict=True))
-    return [LearnerRow(place, *row) for place, begin in enumerate(begins) for row in found[begin]]
+    return [[LearnerRow(place, *row) for row in found[begin]] for place, begin in enumerate(begins)]
 
 
 async def _in_stretches(
     connection: AsyncConnection, begins: Iterable[Begin], who: Who, page: LearnersPage
-) -> dict[Begin, list[Read]]:
+) -> dict[Begin, Sequence[Read]]:
     """The pages that lie in one stretch of their list, as long as all pages of it together."""
-    found: dict[Begin, list[Read]] = {}
+    found: dict[Begin, Sequence[Read]] = {}
     of_list: dict[LearnersKey, list[Begin]] = {}
     for begin in sorted(begins, key=itemgetter(1, 2), reverse=page.descending):
         of_list.setdefault(begin.listed, []).append(begin)
@@ -227,54 +224,53 @@ async def _in_stretches(
 
 def _cut(
     begins: Sequence[Begin], stretch: Sequence[Read], page: LearnersPage, *, is_end: bool
-) -> Iterator[tuple[Begin, list[Read]]]:
+) -> Iterator[tuple[Begin, Sequence[Read]]]:
     """The pages that are whole, of a stretch that begins where the first of them does."""
-    beyond, start = operator.lt if page.descending else operator.gt, 0
+    beyond = operator.lt if page.descending else operator.gt
     for begin in begins:
-        while start < len(stretch) and not beyond(_position(stretch[start]), begin[1:]):
-            start += 1
-        own = list(stretch[start : start + page.limit])
+        last = begin[1:]
+        start = bisect(stretch, False, key=lambda row: beyond(_position(row), last))
+        own = stretch[start : start + page.limit]
         if is_end or len(own) == page.limit:
             yield begin, own
 
 
 async def _pages(
     connection: AsyncConnection, begins: Sequence[Begin], who: Who, page: LearnersPage
-) -> list[list[Read]]:
+) -> list[Sequence[Read]]:
     """A page from each begin on."""
-    found: list[list[Read]] = [[] for _ in begins]
+    found: dict[int, Sequence[Read]] = {}
     places: Sequence[int] = range(len(begins))
     ways = (Way.LOOK, Way.INDEX) if who.may_be_few else (Way.WALK if who.whole_organization else Way.INDEX,)
     for way in ways:
-        for place in places:
-            found[place] = []
-        for place, *row in await _rows(connection, [(place, begins[place]) for place in places], who, page, way):
-            found[place].append(row)
+        rows = await _rows(connection, [(place, begins[place]) for place in places], who, page, way)
+        found.update((place, rows.get(place, ())) for place in places)
         places = [place for place in places if len(found[place]) < page.limit]
         if not places:
             break
-    return found
+    return [found[place] for place in range(len(begins))]
 
 
 async def _rows(
     connection: AsyncConnection, placed: Sequence[tuple[int, Begin]], who: Who, page: LearnersPage, way: Way
-) -> Iterable[Read]:
+) -> Mapping[int, Sequence[Read]]:
     statement = _page(connection.dialect.name, who.shape, page.order, page.descending, way)
     bounds = {"most": page.limit, "looked_at": page.limit * LOOKED_AT_FOR_A_ROW}
     keys = ((place, *of.listed, _made_before(of.listed.known_at), *of[1:]) for place, of in placed)
     found = await statement.rows(connection, bounds | _parameters(keys, who))
-    return unpacked(connection.dialect.name, found)
+    return unpacked_by_key(connection.dialect.name, found)
 
 
-async def certainties(connection: AsyncConnection, keys: Sequence[ListedLearner], who: Who) -> list[bool]:
+async def certainties(
+    connection: AsyncConnection, groups: Mapping[LearnersKey, Sequence[int]], who: Who
+) -> dict[LearnersKey, list[bool]]:
     """Of learners who are in lists, whether they are so whatever the lost dates were."""
     if who.predicate is None:
-        return [True] * len(keys)
-    rows = await _certainties(who.predicate, who.in_two_scopes).rows(
-        connection, as_keys((*key.listed, key.learner_id) for key in keys)
-    )
-    found = dict(rows)
-    return [bool(found[place]) for place in range(len(keys))]
+        return {listed: [True] * len(learners) for listed, learners in groups.items()}
+    keys = as_keys((*listed, learner) for listed, learners in groups.items() for learner in learners)
+    rows = await _certainties(who.predicate, who.in_two_scopes).rows(connection, keys)
+    certain = (bool(one) for _, one in sorted(rows))
+    return {listed: list(islice(certain, len(learners))) for listed, learners in groups.items()}
 
 
 @lru_cache

@@ -7,7 +7,7 @@ yet superseded then, and uncertain ones. Instants in keys and rows are integer m
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -57,7 +57,6 @@ from models.batches import (
     asked_in_groups,
     first_rows_of_each,
     groups_as_parameter,
-    in_groups,
 )
 from models.history import Quality
 from models.interval import FOREVER_US
@@ -300,8 +299,21 @@ def _uncertain_count(predicate: Predicate, keys: CTE, *, surely: bool) -> Column
 # --------------------------------------------------------------------------------- windows of learners
 
 
+class WindowsOf(NamedTuple):
+    """In which scope windows are, as known when; with `a` and `b` if a predicate chooses among them."""
+
+    organization_id: int
+    scope_id: int
+    a: int
+    b: int
+    known_at: int
+
+    def key(self, learner_id: int) -> WindowsKey:
+        return WindowsKey(self.organization_id, self.scope_id, learner_id, self.a, self.b, self.known_at)
+
+
 class WindowsKey(NamedTuple):
-    """Whose windows, in which scope, as known when; with `a` and `b` if a predicate chooses among them."""
+    """Those of one learner."""
 
     organization_id: int
     scope_id: int
@@ -309,11 +321,6 @@ class WindowsKey(NamedTuple):
     a: int
     b: int
     known_at: int
-
-
-# What the keys of many learners most often share.
-SHARED = ("organization_id", "scope_id", "a", "b", "known_at")
-_shared = operator.itemgetter(*map(WindowsKey._fields.index, SHARED))
 
 
 class WindowsPage(NamedTuple):
@@ -356,35 +363,36 @@ class WindowRow(NamedTuple):
 
 
 # By what the windows of a learner are ordered.
-position_of = operator.attrgetter("to_latest", "from_earliest", "known_from")
+BY = ("to_latest", "from_earliest", "known_from")
+position_of = operator.itemgetter(*map(WindowRow._fields.index, BY))
 
 
 async def few_windows_of_learners(
-    connection: AsyncConnection, keys: Sequence[WindowsKey], predicate: Predicate | None
-) -> list[list[WindowRow] | None]:
+    connection: AsyncConnection, groups: Mapping[WindowsOf, Sequence[int]], predicate: Predicate | None
+) -> dict[WindowsOf, list[list[WindowRow] | None]]:
     """All windows of each learner, in order of their ends: any page is a part of these. None if together they are more
     than somebody reads; then pages are read.
     """
-    of_keys = list(map(_shared, keys))
-    groups = in_groups(of_keys, [key.learner_id for key in keys])
-    most = FEW_WINDOWS * len(keys)
+    most = FEW_WINDOWS * sum(map(len, groups.values()))
     given = {"keys": groups_as_parameter(groups), "most": most + 1}
     rows = await _all_windows(connection.dialect.name, predicate).rows(connection, given)
     if len(rows) > most:
-        return [None] * len(keys)
-    found: dict[tuple[int, int], list[WindowRow]] = {}
+        return {group: [None] * len(learners) for group, learners in groups.items()}
+    found: list[dict[int, list[WindowRow]]] = [{learner: [] for learner in learners} for learners in groups.values()]
     for row in map(WindowRow._make, rows):
-        found.setdefault((row.place, row.learner_id), []).append(row)
-    for windows in found.values():
-        if len(windows) > 1:
-            windows.sort(key=position_of)
-    places = {group: place for place, group in enumerate(groups)}
-    return [found.get((places[group], key.learner_id), []) for group, key in zip(of_keys, keys, strict=True)]
+        found[row.place][row.learner_id].append(row)
+    return {group: list(map(_by_end, of_group.values())) for group, of_group in zip(groups, found, strict=True)}
+
+
+def _by_end(windows: list[WindowRow]) -> list[WindowRow]:
+    if len(windows) > 1:
+        windows.sort(key=position_of)
+    return windows
 
 
 @lru_cache
 def _all_windows(dialect: str, predicate: Predicate | None) -> Prepared:
-    keys = asked_in_groups("keys", *SHARED, each="learner_id", beside=_learned_since)
+    keys = asked_in_groups("keys", *WindowsOf._fields, each="learner_id", beside=_learned_since)
     each = _known_rows(keys, keys.c.scope_id, keys.c.learner_id, predicate)
     return prepared(lambda: all_rows_of_each(dialect, keys, "place", each).limit(bindparam("most", type_=BigInteger)))
 

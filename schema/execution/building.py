@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from graphql import Undefined
 
+from schema.alike import in_turn
 from schema.execution.leaves import LeafType, Unexpected, leaf_source
 
 Build: TypeAlias = Callable[..., list[dict[str, Any]]]
@@ -52,7 +53,7 @@ Part: TypeAlias = Computed | Constant | Column
 def build_of(parts: Sequence[Part]) -> Build:
     """`build(things, info, *columns)`, whose columns are in the order of the parts."""
     names = [f"v{number}" for number in range(len(parts))]
-    known: dict[str, object] = {"Unexpected": Unexpected, "Undefined": Undefined}
+    known: dict[str, object] = {"Unexpected": Unexpected, "Undefined": Undefined, "in_turn": in_turn}
     loop: list[str] = []
     for name, part in zip(names, parts, strict=True):
         if isinstance(part, Constant):
@@ -66,13 +67,16 @@ def build_of(parts: Sequence[Part]) -> Build:
             loop.extend(leaf_source(part.leaf, name, nullable=part.nullable))
     columns = [name for name, part in zip(names, parts, strict=True) if isinstance(part, Column)]
     pairs = ", ".join(f"{part.key!r}: {name}" for name, part in zip(names, parts, strict=True))
-    each = ", ".join(["thing", *columns])
-    over = f"zip(things, {', '.join(f'all_{name}' for name in columns)}, strict=True)" if columns else "things"
+    # Things of which nothing is computed need not be made.
+    looks = any(isinstance(part, Computed) for part in parts) or not columns
+    brought = {name: f"all_{name}" for name in columns}
+    together = {"thing": "in_turn(things)", **brought} if looks else brought
+    over = ", ".join(together.values())
     source = "\n".join(
         [
-            f"def build({', '.join(['things', 'info', *(f'all_{name}' for name in columns)])}):",
+            f"def build({', '.join(['things', 'info', *brought.values()])}):",
             "    built = []",
-            f"    for {each} in {over}:",
+            f"    for {', '.join(together)} in {over if len(together) == 1 else f'zip({over}, strict=True)'}:",
             *(f"        {line}" for line in loop),
             f"        built.append({{{pairs}}})",
             "    return built",

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import strawberry
 from graphql.execution.values import VariableValues, get_variable_values
 
+from schema.execution.arguments import Given
 from schema.execution.documents import Document, OperationContext
 from schema.execution.plan_told import told
 from schema.execution.plans import Planner, ThingPlan, Unplanned, steering_variables
@@ -91,7 +92,7 @@ async def _answer(schema: strawberry.Schema, context: OperationContext) -> dict[
     if plans is None:
         plans = _plans[operation.document] = Plans(operation.document)
     plan = plans.of(schema, context, variables)
-    (data,) = await Running(PlannedInfo(context), variables).objects(plan, [None])
+    (data,) = await Running(PlannedInfo(context), Given(variables)).objects(plan, [None])
     return data
 
 

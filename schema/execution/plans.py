@@ -35,10 +35,10 @@ from graphql.execution.collect_fields import (
     collect_fields,
     collect_subfields,
 )
-from graphql.execution.values import VariableValues, get_argument_values
-from strawberry.types.arguments import convert_arguments
+from graphql.execution.values import VariableValues
 from strawberry.types.field import StrawberryField
 
+from schema.execution.arguments import FieldArguments
 from schema.execution.building import Build, Column, Computed, Constant, Part, build_of
 from schema.execution.documents import Document
 from schema.execution.leaves import LeafType, written
@@ -95,7 +95,7 @@ class FieldPlan:
     batch: Batch | None
     is_async: bool
     takes_info: bool
-    arguments: Callable[[VariableValues], Mapping[str, object]]
+    arguments: FieldArguments
     # None for a leaf, which is written where its thing is built.
     shape: Shape | None
 
@@ -222,30 +222,10 @@ class Planner:
         attribute = definition.python_name
         if leaf and not is_async and not core.args:
             return Computed(key, leaf, nullable, attribute, function, takes_info), None
-        arguments = self._arguments(core, definition, details)
+        arguments = FieldArguments(self._schema, core, definition, details)
         shape = None if leaf else self._shape(core.type, details)
         column = FieldPlan(name, function, attribute, batch_of(definition), is_async, takes_info, arguments, shape)
         return Column(key, leaf, nullable), column
-
-    def _arguments(
-        self, core: GraphQLField, definition: StrawberryField, details: FieldDetailsList
-    ) -> Callable[[VariableValues], Mapping[str, object]]:
-        """The arguments as the field's function takes them; worked out once where no variable stands among them."""
-        node = details[0].node
-
-        def given(variables: VariableValues) -> Mapping[str, object]:
-            values = get_argument_values(core, node, variables, details[0].fragment_variable_values)
-            return convert_arguments(
-                values,
-                definition.arguments,
-                scalar_registry=self._schema.schema_converter.scalar_registry,
-                config=self._schema.config,
-            )
-
-        if _names_variables(node.arguments):
-            return given
-        fixed = given(VariableValues({}, {}))
-        return lambda _: fixed
 
     # ------------------------------------------------------------------------------------------ shapes
 
@@ -313,19 +293,3 @@ def _classes_of(type_: GraphQLObjectType) -> tuple[type, ...]:
     definition = (type_.extensions or {}).get(DEFINITION)
     interfaces = getattr(definition, "interfaces", ())
     return (*(one.origin for one in interfaces), _class_of(type_)) if interfaces else ()
-
-
-def _names_variables(arguments: Any) -> bool:
-    look = _Variables()
-    for argument in arguments or ():
-        visit(argument, look)
-    return look.found
-
-
-class _Variables(Visitor):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found = False
-
-    def enter_variable(self, *_: object) -> None:
-        self.found = True

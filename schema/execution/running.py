@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from graphql.execution.values import VariableValues
-
+from schema.alike import Lists, Made, in_turn, kinds_of
 from schema.context import Context
+from schema.execution.arguments import Given
 from schema.execution.leaves import Unexpected
 from schema.execution.plans import FieldPlan, LeafShape, ListShape, Shape, ThingPlan, ThingShape
 
@@ -34,21 +35,22 @@ class Running:
     """One operation on its way."""
 
     info: PlannedInfo
-    variables: VariableValues
+    given: Given
 
     async def objects(self, plan: ThingPlan, things: Sequence[object]) -> list[dict[str, Any]]:
         """The JSON objects of things of one type, in their order."""
         if not things:
             return []
-        if plan.classes and not all(issubclass(cls, plan.classes) for cls in set(map(type, things))):
+        if plan.classes and not all(issubclass(cls, plan.classes) for cls in kinds_of(things)):
             raise Unexpected
         columns = await self._columns(plan.columns, things)
         if len(things) <= AT_ONCE:
             return plan.build(things, self.info, *columns)
         built: list[dict[str, Any]] = []
+        following = iter(in_turn(things))
         for start in range(0, len(things), AT_ONCE):
             some = slice(start, start + AT_ONCE)
-            built += plan.build(things[some], self.info, *(column[some] for column in columns))
+            built += plan.build(islice(following, AT_ONCE), self.info, *(column[some] for column in columns))
             await asyncio.sleep(0)
         return built
 
@@ -66,7 +68,7 @@ class Running:
         function = field.function
         if function is None:
             return [getattr(thing, field.attribute) for thing in things]
-        given = dict(field.arguments(self.variables))
+        given = dict(field.arguments.of(self.given))
         if field.batch is not None:
             return await field.batch(things, self.info, **given)
         if field.takes_info:
@@ -91,21 +93,13 @@ class Running:
             raise Unexpected
         return await self._things(shape, values)
 
-    async def _lists(self, item: Shape, lists: Sequence[Any]) -> list[list[Any]]:
+    async def _lists(self, item: Shape, lists: Sequence[Any]) -> list[Sequence[Any]]:
         """Several lists as one, taken apart again."""
-        if len(lists) == 1 and type(lists[0]) in LISTS:
-            return [await self._completed(item, lists[0])]
-        flat: list[Any] = []
-        for one in lists:
-            if type(one) not in LISTS:
+        if not isinstance(lists, Lists):
+            if not all(type(one) in LISTS or isinstance(one, Made) for one in lists):
                 raise Unexpected
-            flat.extend(one)
-        completed, start = await self._completed(item, flat), 0
-        taken = []
-        for one in lists:
-            taken.append(completed[start : start + len(one)])
-            start += len(one)
-        return taken
+            lists = Lists.joined(lists)
+        return lists.each(await self._completed(item, lists.things))
 
     async def _things(self, shape: ThingShape, things: Sequence[Any]) -> list[Any]:
         if shape.only is not None:
