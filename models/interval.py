@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from models.remembered import remembered
+
 UTC = dt.UTC
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = dt.timedelta(microseconds=1)
@@ -34,16 +36,19 @@ def from_microseconds(microseconds: int) -> dt.datetime:
 
 
 BEGINNING_US, FOREVER_US = to_microseconds(BEGINNING), to_microseconds(FOREVER)
-# Instants of a list are much the same ones, again and again: local midnights.
-REMEMBERED = 16_384
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered
+def instant_or_none(microseconds: int | None) -> dt.datetime | None:
+    """An instant of a batch; None for one that is unknown or will never come."""
+    if microseconds is None or microseconds in (BEGINNING_US, FOREVER_US):
+        return None
+    return from_microseconds(microseconds)
+
+
 def instant_unless_lost(earliest: int, latest: int) -> dt.datetime | None:
     """The one end of a window that lies between these microseconds; None if it was lost or will never come."""
-    if earliest != latest or latest in (BEGINNING_US, FOREVER_US):
-        return None
-    return from_microseconds(latest)
+    return instant_or_none(latest) if earliest == latest else None
 
 
 @dataclass(frozen=True, slots=True, order=True)

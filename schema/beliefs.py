@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models.history import Quality, Source
-from models.interval import from_microseconds, instant_unless_lost
+from models.interval import from_microseconds, instant_or_none, instant_unless_lost
 from models.organizations import ScopeKind
 from resolvers.loaders.beliefs import BeliefRow
 from resolvers.loaders.places import OrganizationRow
 from schema.fields import field
-from schema.scalars import instant_or_none
 
 if TYPE_CHECKING:
     from schema.organizations import Library

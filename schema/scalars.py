@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from functools import lru_cache
 from typing import Any, NewType, TypeVar
 
 import strawberry
@@ -15,8 +14,9 @@ from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.scalar import ScalarDefinition
 
 from models.history import Quality, Source
-from models.interval import BEGINNING_US, FOREVER_US, REMEMBERED, UTC, from_microseconds
+from models.interval import UTC, from_microseconds
 from models.organizations import ScopeKind
+from models.remembered import remembered
 
 BigInt = NewType("BigInt", int)
 """GraphQL's own Int ends at 2,147,483,647."""
@@ -27,7 +27,7 @@ E = TypeVar("E", bound=type[Enum])
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered
 def write_instant(value: object) -> str:
     """Microseconds since 1970, as the batches give them, or an aware datetime."""
     instant = from_microseconds(value) if isinstance(value, int) else value
@@ -48,7 +48,7 @@ def read_instant(value: object) -> dt.datetime:
         raise GraphQLError(f"{value!r} is beyond the years that a calendar can hold.") from problem
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered
 def write_day(value: object) -> str:
     assert isinstance(value, dt.date)  # noqa: S101
     return value.isoformat()
@@ -103,14 +103,6 @@ SCALARS: dict[object, ScalarDefinition] = {
         name="Decimal", description="Decimal (fixed-point)", serialize=str, parse_value=read_decimal
     ),
 }
-
-
-@lru_cache(maxsize=REMEMBERED)
-def instant_or_none(microseconds: int | None) -> dt.datetime | None:
-    """An instant of a batch; None for one that is unknown or will never come."""
-    if microseconds is None or microseconds in (BEGINNING_US, FOREVER_US):
-        return None
-    return from_microseconds(microseconds)
 
 
 def described(enum: E, description: str, name: str | None = None) -> E:

@@ -10,7 +10,7 @@ import strawberry
 from models.billing import SnapshotKind
 from models.contracts import Measure
 from models.history import Quality, quality_of
-from models.interval import Bounds, from_microseconds, instant_unless_lost, to_microseconds
+from models.interval import Bounds, from_microseconds, instant_or_none, instant_unless_lost, to_microseconds
 from models.money import Money
 from resolvers.lists import as_known_at
 from resolvers.loaders.entries import EntriesPage, EntryRow, Whom, entries_of, entry_totals
@@ -29,7 +29,6 @@ from schema.money import MoneyBounds, ShownMoney
 from schema.nodes import organization_by_id
 from schema.pagination import After, Before, Connection, First, Last, connection_of, paging
 from schema.questions import ActivityCount, ActivityMoment, KnownAt, count_of
-from schema.scalars import instant_or_none
 from schema.scopes import Search
 
 if TYPE_CHECKING:

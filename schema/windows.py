@@ -12,7 +12,7 @@ import strawberry
 
 from models.activity import Predicate
 from models.history import Quality, Source
-from models.interval import BillingCalendar, from_microseconds, instant_unless_lost
+from models.interval import BillingCalendar, from_microseconds, instant_or_none, instant_unless_lost
 from resolvers.activity import ActivityQuestion, answerable
 from resolvers.lists import as_known_at
 from resolvers.loaders.beliefs import ActKey, ActRow, acts_by_time
@@ -32,7 +32,6 @@ from schema.fields import field
 from schema.ids import Node, encode_id
 from schema.pagination import Connection, Page, PageAsked, Pages, Paging, paging
 from schema.questions import ActivityFilter, question_of
-from schema.scalars import instant_or_none
 
 if TYPE_CHECKING:
     from schema.learners import Learner
