@@ -20,12 +20,12 @@ from resolvers.loaders.erasures import erasures_of_learners
 from resolvers.loaders.learners import LearnerKey, LearnerRow, Who, certainties
 from resolvers.loaders.places import OrganizationRow
 from resolvers.loaders.windows import WindowRow, WindowsOf, WindowsPage
-from schema.alike import Alike, joined, runs_of
+from schema.alike import Alike, runs_of
 from schema.beliefs import Belief, BillingExclusion, Certification, LibraryAccess
 from schema.context import Info
 from schema.fields import by_kind, field
 from schema.ids import Node, encode_id
-from schema.pagination import After, Before, Connection, First, Last, Page, PageInfo
+from schema.pagination import After, Before, Connection, First, Last, Page, PageInfo, nodes_along, nodes_at
 from schema.questions import Activity, KnownAt
 from schema.windows import (
     ActivityWindow,
@@ -196,22 +196,13 @@ class Learner(Node):
         return value
 
 
-def _in_runs(edges: Sequence[LearnerEdge]) -> list[tuple[LearnerEdge, Sequence[Learner]]]:
-    """The learners of each run of edges, which follow each other on a page, with an edge of it."""
-    return [(edge, edge.page.nodes[places[0] : places[-1] + 1]) for edge, places in runs_of(edges)]
-
-
 def _ids(learners: Sequence[Learner]) -> list[int]:
     return [row.learner_id for _, rows in runs_of(learners) for row in rows]
 
 
-async def nodes_at(edges: Sequence[LearnerEdge], _: object) -> Sequence[Learner]:
-    return joined([learners for _, learners in _in_runs(edges)])
-
-
 async def certain_of(edges: Sequence[LearnerEdge], info: Info) -> Sequence[bool]:
     """Of each learner whether the list's answer is certain."""
-    runs = [(edge.listed, _ids(learners)) for edge, learners in _in_runs(edges)]
+    runs = [(edge.listed, _ids(learners)) for edge, learners in nodes_along(edges)]
 
     async def read(who: Who, alike: Sequence[tuple[Listed, list[int]]]) -> Sequence[Sequence[bool]]:
         loader = info.context.loaders.groups(certainties, who)
@@ -222,7 +213,7 @@ async def certain_of(edges: Sequence[LearnerEdge], info: Info) -> Sequence[bool]
 
 async def answering_windows(edges: Sequence[LearnerEdge], info: Info) -> list[ActivityWindow | None]:
     """Of each learner the latest window that answers the list's question; None where there is none."""
-    runs = [(edge, _ids(learners)) for edge, learners in _in_runs(edges)]
+    runs = [(edge, _ids(learners)) for edge, learners in nodes_along(edges)]
 
     async def read(
         predicate: Predicate | None, alike: Sequence[tuple[LearnerEdge, list[int]]]

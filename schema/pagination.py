@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar, overload
+from typing import Annotated, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, overload
 
 import orjson
 import strawberry
 
 from models.errors import BadCursor, BadPageSize
-from schema.alike import Lists, Made
+from schema.alike import Alike, Lists, Made, joined, runs_of
 from schema.fields import field, given
 from schema.ids import packed, unpacked
 
@@ -20,6 +20,7 @@ DEFAULT_SIZE = 50
 LARGEST_SIZE = 100
 
 N = TypeVar("N")
+E = TypeVar("E", bound="OfPage")
 # The values by which a row is ordered, of the kinds that `paging` was told and checks.
 Position = tuple[Any, ...]
 
@@ -99,19 +100,42 @@ class PageInfo:
         return self.page.cursor_at(len(self.page.nodes) - 1) if self.page.nodes else None
 
 
+class OfPage(Protocol):
+    """An edge: which row of a page it is."""
+
+    @property
+    def page(self) -> Page[Any]: ...
+
+    @property
+    def row(self) -> int: ...
+
+
+def nodes_along(edges: Sequence[E]) -> list[tuple[E, Sequence[Any]]]:
+    """The nodes of each run of edges, which follow each other on a page, with an edge of it."""
+    return [(edge, edge.page.nodes[rows[0] : rows[-1] + 1]) for edge, rows in runs_of(edges)]
+
+
+async def nodes_at(edges: Sequence[OfPage], _: object) -> Sequence[Any]:
+    return joined([nodes for _, nodes in nodes_along(edges)])
+
+
 @strawberry.type(description="A row of a list, with its cursor.")
 class Edge(Generic[N]):
-    node: N = strawberry.field(description="The thing itself.")
     page: strawberry.Private[Page[Any]]
-    place: strawberry.Private[int]
+    row: strawberry.Private[int]
+
+    @field("The thing itself.", batch=nodes_at)
+    def node(self) -> N:
+        node: N = self.page.nodes[self.row]
+        return node
 
     @field("Where it stands in this list, in this order.")
     def cursor(self) -> str:
-        return self.page.cursor_at(self.place)
+        return self.page.cursor_at(self.row)
 
 
-def edges_of(page: Page[N]) -> list[Edge[N]]:
-    return [Edge(node=node, page=page, place=place) for place, node in enumerate(page.nodes)]
+def edges_of(page: Page[N]) -> Sequence[Edge[N]]:
+    return Alike.of(lambda row: Edge(page=page, row=row), range(len(page.nodes)))
 
 
 async def nodes_of(connections: Sequence[Connection[N]], _: object) -> Sequence[Sequence[N]]:
@@ -126,7 +150,7 @@ class Connection(Generic[N]):
     total: strawberry.Private[Callable[[], Awaitable[int]]]
 
     @field("The rows of this page, in order.")
-    def edges(self) -> list[Edge[N]]:
+    def edges(self) -> Sequence[Edge[N]]:
         return edges_of(self.page)
 
     @field("Where this page lies in the list.")
@@ -134,8 +158,8 @@ class Connection(Generic[N]):
         return PageInfo(page=self.page)
 
     @field("The rows of this page, without their cursors.", batch=nodes_of)
-    def nodes(self) -> list[N]:
-        return list(self.page.nodes)
+    def nodes(self) -> Sequence[N]:
+        return self.page.nodes
 
     @field("How many rows the whole list has; counted only when asked for.")
     async def total_count(self) -> int:

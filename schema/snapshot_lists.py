@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 import strawberry
@@ -115,7 +115,7 @@ class BillingMonth:
     total: strawberry.Private[Callable[[], Awaitable[int]]]
 
     @field("The snapshots of this page, in order.")
-    def edges(self) -> list[Edge[BillingSnapshot]]:
+    def edges(self) -> Sequence[Edge[BillingSnapshot]]:
         return edges_of(self.page)
 
     @field("Where this page lies in the list.")
@@ -123,8 +123,8 @@ class BillingMonth:
         return PageInfo(page=self.page)
 
     @field("The snapshots of this page, without their cursors.")
-    def nodes(self) -> list[BillingSnapshot]:
-        return list(self.page.nodes)
+    def nodes(self) -> Sequence[BillingSnapshot]:
+        return self.page.nodes
 
     @field("How many snapshots the whole list has; counted only when asked for.")
     async def total_count(self) -> int:
