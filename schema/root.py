@@ -34,7 +34,7 @@ from schema.erasure import ErasureMutation
 from schema.errors import RequestErrorCode
 from schema.evidence import EvidenceMutation, EvidenceQuery
 from schema.exclusions import ExclusionMutation
-from schema.execution.stock import Schema
+from schema.execution.stock import RememberedNames, Schema
 from schema.fee_orders import FeeOrder, FeeOrderFilter, own_fee_orders
 from schema.fields import field, given
 from schema.history import HistoryMutation
@@ -261,5 +261,5 @@ schema = Schema(
     Query,
     Mutation,
     types=[],
-    config=StrawberryConfig(scalar_map=SCALARS),
+    config=StrawberryConfig(scalar_map=SCALARS, name_converter=RememberedNames()),
 )

@@ -8,10 +8,23 @@ from contextlib import suppress
 import strawberry
 from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.name_converter import NameConverter
 from strawberry.types import ExecutionContext
 
+from models.remembered import remembered
 from schema.errors import log_errors
 from schema.execution.documents import Document, OperationContext, read_document
+
+
+class RememberedNames(NameConverter):
+    """Strawberry asks for the names of an input's fields whenever somebody gives one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._remembered = remembered(super().apply_naming_config)
+
+    def apply_naming_config(self, name: str) -> str:
+        return self._remembered(name)
 
 
 class KnownDocuments(SchemaExtension):
