@@ -7,7 +7,7 @@ yet superseded then, and uncertain ones. Instants in keys and rows are integer m
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -22,11 +22,13 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     distinct,
     exists,
     false,
     func,
     literal,
+    null,
     or_,
     select,
     true,
@@ -379,7 +381,7 @@ async def few_windows_of_learners(
     if len(rows) > most:
         return {group: [None] * len(learners) for group, learners in groups.items()}
     found: list[dict[int, list[WindowRow]]] = [{learner: [] for learner in learners} for learners in groups.values()]
-    for row in map(WindowRow._make, rows):
+    for row in map(_row, rows):
         found[row.place][row.learner_id].append(row)
     return {group: list(map(_by_end, of_group.values())) for group, of_group in zip(groups, found, strict=True)}
 
@@ -393,7 +395,7 @@ def _by_end(windows: list[WindowRow]) -> list[WindowRow]:
 @lru_cache
 def _all_windows(dialect: str, predicate: Predicate | None) -> Prepared:
     keys = asked_in_groups("keys", *WindowsOf._fields, each="learner_id", beside=_learned_since)
-    each = _known_rows(keys, keys.c.scope_id, keys.c.learner_id, predicate)
+    each = _rows_to_read(keys, keys.c.scope_id, keys.c.learner_id, predicate)
     return prepared(lambda: all_rows_of_each(dialect, keys, "place", each).limit(bindparam("most", type_=BigInteger)))
 
 
@@ -420,7 +422,7 @@ async def windows_of_learners(
     statement = _windows_of_learners(
         connection.dialect.name, page.predicate, page.newest_first, resumed=page.after is not None
     )
-    return [WindowRow._make(row) for row in await connection.execute(statement, parameters)]
+    return [_row(row) for row in await connection.execute(statement, parameters)]
 
 
 @lru_cache
@@ -428,7 +430,7 @@ def _windows_of_learners(
     dialect: str, predicate: Predicate | None, newest_first: bool, *, resumed: bool
 ) -> Select[Any]:
     keys = asked("keys", "place", *WindowsKey._fields)
-    rows = known_windows(keys, keys.c.scope_id, keys.c.learner_id, predicate).subquery("known_windows")
+    rows = union_all(*_rows_to_read(keys, keys.c.scope_id, keys.c.learner_id, predicate)).subquery("known_windows")
     order = (rows.c.to_latest, rows.c.from_earliest, rows.c.known_from)
     page = select(*rows.c).limit(bindparam("most", type_=BigInteger))
     if resumed:
@@ -442,29 +444,51 @@ def known_windows(
     keys: CTE, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None = None
 ) -> CompoundSelect[Any]:
     """All windows of a learner in a scope as known then: what a WindowRow holds but for its place."""
-    return union_all(*_known_rows(keys, scope, learner, predicate))
+    exact = [_exact_rows(window, _whole, keys, scope, learner, predicate) for window in (CURRENT, FORMER)]
+    return union_all(*exact, _uncertain_rows(keys, scope, learner, predicate))
 
 
-def _known_rows(
+def _rows_to_read(
     keys: FromClause, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None
 ) -> list[Select[Any]]:
-    exact = [_exact_rows(window, keys, scope, learner, predicate) for window in (CURRENT, FORMER)]
+    """The same, to be read by `_row`."""
+    exact = [_exact_rows(window, _lean, keys, scope, learner, predicate) for window in (CURRENT, FORMER)]
     return [*exact, _uncertain_rows(keys, scope, learner, predicate)]
 
 
 def _exact_rows(
     window: FromClause,
+    told: Callable[[FromClause], Sequence[ColumnElement[Any]]],
     keys: FromClause,
     scope: ColumnElement[int],
     learner: ColumnElement[int],
     predicate: Predicate | None,
 ) -> Select[Any]:
+    matches = satisfies(predicate, exact_edges(window), keys, surely=False)
+    return _rows_of_one(window, told(window), keys, scope, learner).where(matches)
+
+
+def _whole(window: FromClause) -> Sequence[ColumnElement[Any]]:
     c = window.c
     known_until = c.known_until if "known_until" in c else literal(FOREVER_US, BigInteger)
     edges = (c.from_at, c.from_at, c.to_at, c.to_at)
-    columns = (*edges, literal(Quality.EXACT.name, String), false(), c.known_from, known_until)
-    matches = satisfies(predicate, exact_edges(window), keys, surely=False)
-    return _rows_of_one(window, columns, keys, scope, learner).where(matches)
+    return (*edges, literal(Quality.EXACT.name, String), false(), c.known_from, known_until)
+
+
+def _lean(window: FromClause) -> Sequence[ColumnElement[Any]]:
+    """Without what follows from the rest: each value takes its time on the way here."""
+    c, unsaid = window.c, cast(null(), BigInteger)
+    known_until = c.known_until if "known_until" in c else unsaid
+    return (c.from_at, unsaid, unsaid, c.to_at, cast(null(), String), cast(null(), Boolean), c.known_from, known_until)
+
+
+def _row(read: Sequence[Any]) -> WindowRow:
+    place, scope_id, learner_id, start, _, _, end, quality, _, known_from, known_until = read
+    if quality is not None:
+        return WindowRow._make(read)
+    until = FOREVER_US if known_until is None else known_until
+    exact = (start, start, end, end, Quality.EXACT.name, False)
+    return WindowRow._make((place, scope_id, learner_id, *exact, known_from, until))
 
 
 def _uncertain_rows(
