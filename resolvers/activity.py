@@ -13,7 +13,7 @@ from models.activity import Predicate
 from models.errors import DateOutOfRange, DayDoesNotExist, EmptyRange, KnownAtInFuture, RangeTooLong
 from models.interval import DAY, UTC, BillingCalendar, Interval, to_microseconds
 from models.organizations import OrganizationClock
-from resolvers.loaders.windows import Count
+from resolvers.loaders.counts import Count
 
 EARLIEST, LATEST = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
 MOST_DAYS = 1_100

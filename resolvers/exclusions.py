@@ -18,8 +18,8 @@ from models.history import Change, Held, Source, excluded, no_longer_excluded
 from models.interval import DAY, FOREVER, BillingCalendar, Interval
 from models.organizations import ScopeKind
 from resolvers.history import Deciding, Edge, Who, Written, end_of, find_learner, start_of, write_facts
+from resolvers.loaders.counts import Count
 from resolvers.loaders.snapshots import SnapshotRow, billing_snapshots_of
-from resolvers.loaders.windows import Count
 from resolvers.organizations import add_scope, calendars
 from resolvers.principal import Principal
 from resolvers.recording import Recording, begin_recording

@@ -19,24 +19,18 @@ from models.organizations import ScopeKind
 from resolvers.activity import ActivityQuestion
 from resolvers.database import Reading, Writing
 from resolvers.lists import Listed, NamedScope, as_known_at, learner_list
-from resolvers.loaders.learners import (
+from resolvers.loaders.counts import Count, Question, counts
+from resolvers.loaders.learner_lists import (
     LearnerOrder,
-    LearnerRow,
     LearnersPage,
     ListPart,
     certainties,
     learner_totals,
     learners_of,
 )
+from resolvers.loaders.learners import LearnerRow
 from resolvers.loaders.places import OrganizationRow, ScopeKey, organization_by_slug, scopes_by_id
-from resolvers.loaders.windows import (
-    Count,
-    Question,
-    WindowRow,
-    WindowsPage,
-    counts,
-    windows_of_learners,
-)
+from resolvers.loaders.windows import WindowRow, WindowsPage, windows_of_learners
 from resolvers.principal import Principal
 from resolvers.spreadsheets import BYTE_ORDER_MARK, as_csv
 

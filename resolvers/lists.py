@@ -14,7 +14,7 @@ from models.interval import to_microseconds
 from resolvers.activity import ActivityQuestion, answerable, as_known, must_be_past, settle
 from resolvers.database import Writing
 from resolvers.loaders.certifications import Certified
-from resolvers.loaders.learners import LearnersKey, Who
+from resolvers.loaders.learner_lists import LearnersKey, Who
 from resolvers.loaders.places import OrganizationRow
 
 EVERYBODY = "All who ever belonged here"

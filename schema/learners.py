@@ -17,7 +17,8 @@ from resolvers.lists import Listed
 from resolvers.loaders.beliefs import BeliefRow, BeliefsKey, beliefs_of_learners, held_at_the_last
 from resolvers.loaders.certifications import CertificationRow, CertificationsKey, certifications_of_learners
 from resolvers.loaders.erasures import erasures_of_learners
-from resolvers.loaders.learners import LearnerKey, LearnerRow, Who, certainties
+from resolvers.loaders.learner_lists import Who, certainties
+from resolvers.loaders.learners import LearnerKey, LearnerRow
 from resolvers.loaders.places import OrganizationRow
 from resolvers.loaders.windows import WindowRow, WindowsOf, WindowsPage
 from schema.alike import Alike, runs_of

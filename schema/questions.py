@@ -10,7 +10,7 @@ import strawberry
 from models.activity import Predicate
 from models.errors import QuestionError, QuestionErrorCode
 from resolvers.activity import ActivityQuestion, At, CutoffOf, Days, Instants, Span
-from resolvers.loaders.windows import Count
+from resolvers.loaders.counts import Count
 
 
 @strawberry.input(description="Local days of the organization's billing zone, both included.")

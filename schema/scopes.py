@@ -22,16 +22,10 @@ from resolvers.activity import (
 )
 from resolvers.lists import AsKnown, Listed, NamedScope, as_known_at, in_words, learner_list
 from resolvers.loaders.certifications import Certified
-from resolvers.loaders.learners import (
-    LearnerOrder,
-    LearnerRow,
-    LearnersPage,
-    ListPart,
-    learner_totals,
-    learners_of,
-)
+from resolvers.loaders.counts import Count, Question, counts
+from resolvers.loaders.learner_lists import LearnerOrder, LearnersPage, ListPart, learner_totals, learners_of
+from resolvers.loaders.learners import LearnerRow
 from resolvers.loaders.places import OrganizationRow, ScopeKey, ScopeRow, scopes_by_id
-from resolvers.loaders.windows import Count, Question, counts
 from schema.alike import Alike
 from schema.context import Info
 from schema.fields import field, given

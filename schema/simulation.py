@@ -11,8 +11,8 @@ from models.contracts import Measure
 from models.interval import from_microseconds
 from resolvers.activity import as_known
 from resolvers.lists import AsKnown
+from resolvers.loaders.counts import Count
 from resolvers.loaders.places import OrganizationRow
-from resolvers.loaders.windows import Count
 from resolvers.snapshots.simulating import (
     Simulated,
     SimulatedBill,

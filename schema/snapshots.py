@@ -13,11 +13,11 @@ from models.history import Quality, quality_of
 from models.interval import Bounds, from_microseconds, instant_or_none, instant_unless_lost, to_microseconds
 from models.money import Money
 from resolvers.lists import as_known_at
+from resolvers.loaders.counts import Count
 from resolvers.loaders.entries import EntriesPage, EntryRow, Whom, entries_of, entry_totals
 from resolvers.loaders.learners import LearnerRow
 from resolvers.loaders.places import OrganizationRow
 from resolvers.loaders.snapshots import SnapshotKey, SnapshotRow, snapshots_by_id
-from resolvers.loaders.windows import Count
 from resolvers.snapshots.drift import counts_known, reproduce
 from resolvers.snapshots.words import words_of
 from schema.billable import BillableProduct

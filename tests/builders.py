@@ -50,11 +50,12 @@ from resolvers.history import (
     start_of,
 )
 from resolvers.loaders.beliefs import BeliefsKey, beliefs_of_learners
-from resolvers.loaders.learners import LearnersKey, LearnersPage, ListPart, learners_of
-from resolvers.loaders.learners import Who as Whom
+from resolvers.loaders.counts import Count, Question, counts
+from resolvers.loaders.learner_lists import LearnersKey, LearnersPage, ListPart, learners_of
+from resolvers.loaders.learner_lists import Who as Whom
 from resolvers.loaders.places import ScopeKey
 from resolvers.loaders.snapshots import SnapshotKey, SnapshotRow, billing_snapshots_of, snapshots_by_id
-from resolvers.loaders.windows import Count, Question, WindowRow, WindowsKey, WindowsPage, counts, windows_of_learners
+from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, windows_of_learners
 from resolvers.organizations import NewOrganization, create_organization, create_scope
 from resolvers.principal import Principal
 from resolvers.recording import Recording, add_act, begin_recording, derive_windows, end_recording, record

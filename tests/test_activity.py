@@ -26,8 +26,8 @@ from resolvers.activity import (
     peak_of,
     settle,
 )
-from resolvers.loaders.learners import LearnersKey, LearnersPage, ListPart, Who, learner_totals, learners_of
-from resolvers.loaders.windows import Count
+from resolvers.loaders.counts import Count
+from resolvers.loaders.learner_lists import LearnersKey, LearnersPage, ListPart, Who, learner_totals, learners_of
 from server.database import Database
 from tests.builders import NOON, Tenant, known, organization
 

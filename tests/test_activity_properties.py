@@ -21,7 +21,8 @@ from models.activity import Predicate
 from models.history import Change, Source
 from models.interval import BEGINNING, FOREVER, MICROSECOND, Bounds, from_microseconds, to_microseconds
 from resolvers.activity import ActivityQuestion, At, CutoffOf, Days, Instants, Span, answerable
-from resolvers.loaders.learners import (
+from resolvers.loaders.counts import Question, counts
+from resolvers.loaders.learner_lists import (
     LearnersKey,
     LearnersPage,
     ListPart,
@@ -30,7 +31,7 @@ from resolvers.loaders.learners import (
     learner_totals,
     learners_of,
 )
-from resolvers.loaders.windows import Question, WindowRow, WindowsKey, WindowsPage, counts, windows_of_learners
+from resolvers.loaders.windows import WindowRow, WindowsKey, WindowsPage, windows_of_learners
 from resolvers.recording import begin_recording, record
 from schema.ids import encode_id
 from server.database import Database

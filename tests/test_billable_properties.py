@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from models.activity import Predicate
 from models.interval import to_microseconds
 from resolvers.loaders.billable import BillableKey, BillableOneKey, billable, billable_counts, billable_of
-from resolvers.loaders.windows import Count
+from resolvers.loaders.counts import Count
 from server.database import Database
 from tests.brute_force import Oracle
 from tests.test_activity_properties import (

@@ -9,9 +9,9 @@ from models.contracts import Measure
 from models.history import Change, Source
 from models.interval import UTC
 from resolvers.history import AtInstant, Transfer, transfer
+from resolvers.loaders.counts import Count
 from resolvers.loaders.places import organization_by_slug
 from resolvers.loaders.snapshots import SnapshotRow
-from resolvers.loaders.windows import Count
 from resolvers.snapshots.bridging import Bridge, Mover, bridge, from_snapshot
 from resolvers.snapshots.causes import BridgeAsked, Cause, End, Movement
 from resolvers.snapshots.products import products_of

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from models.activity import Predicate
 from models.contracts import Measure
 from models.history import Change, Source
+from resolvers.loaders.counts import Count
 from resolvers.loaders.snapshots import SnapshotRow
-from resolvers.loaders.windows import Count
 from resolvers.snapshots.drift import (
     Difference,
     DifferenceKind,

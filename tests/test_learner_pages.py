@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.activity import Predicate
-from resolvers.loaders.learners import (
+from resolvers.loaders.learner_lists import (
     LOOKED_AT_FOR_A_ROW,
     LearnerOrder,
     LearnersKey,

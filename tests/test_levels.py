@@ -26,8 +26,9 @@ from resolvers.erasure.previewing import preview
 from resolvers.history import Correction, Move, On, Place, Transfer, Who, correct_window, move_team, transfer
 from resolvers.invariants import findings
 from resolvers.levels import LEVEL_INVARIANTS, levels_that_differ, recount_levels
+from resolvers.loaders.counts import Count, Question, counts
 from resolvers.loaders.places import ScopeKey
-from resolvers.loaders.windows import Count, Question, WindowRow, counts
+from resolvers.loaders.windows import WindowRow
 from resolvers.rebuilding import rebuild_windows
 from resolvers.roster.batches import Batch, BatchRow, import_batch
 from server.database import Database

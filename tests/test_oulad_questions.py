@@ -21,8 +21,8 @@ from models.access import Role
 from models.activity import Predicate
 from models.organizations import ScopeKind
 from resolvers.activity import ActivityQuestion, CutoffOf, Days, answerable
+from resolvers.loaders.counts import Count, Question, counts
 from resolvers.loaders.places import OrganizationRow, ScopesPage, organization_by_slug, scopes_of
-from resolvers.loaders.windows import Count, Question, counts
 from resolvers.principal import Principal
 from server.database import Database
 from server.import_roster import ImportOptions, import_file

@@ -13,7 +13,7 @@ from models.billing import BillingSnapshot
 from models.contracts import Measure
 from models.errors import BillingError, BillingErrorCode, EmptyRange, QuestionError, QuestionErrorCode
 from models.money import Money
-from resolvers.loaders.windows import Count
+from resolvers.loaders.counts import Count
 from resolvers.principal import Principal
 from resolvers.snapshots.simulating import Amounts, Simulated, SimulatedBill, Simulation, simulate
 from resolvers.snapshots.taking import Inquiry, inquire

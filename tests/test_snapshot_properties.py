@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.contracts import Measure
 from models.history import Change, Source
 from models.interval import BEGINNING, DAY, FOREVER, MICROSECOND, Bounds
+from resolvers.loaders.counts import Count
 from resolvers.loaders.snapshots import SnapshotKey, SnapshotRow, snapshots_by_id
-from resolvers.loaders.windows import Count
 from resolvers.recording import begin_recording, record_all
 from resolvers.snapshots.bridging import Bridge, bridges, from_snapshot
 from resolvers.snapshots.causes import BridgeAsked, Cause, End

@@ -14,19 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from models.activity import Predicate
 from models.organizations import ScopeKind
 from resolvers.loaders.beliefs import BeliefsKey, beliefs_of_learners
-from resolvers.loaders.learners import (
-    LearnerKey,
+from resolvers.loaders.counts import Question, counts
+from resolvers.loaders.learner_lists import (
     LearnersKey,
     LearnersPage,
     ListPart,
     Who,
     certainties,
     learner_totals,
-    learners_by_id,
     learners_of,
 )
+from resolvers.loaders.learners import LearnerKey, learners_by_id
 from resolvers.loaders.places import ScopesPage, scopes_of
-from resolvers.loaders.windows import Question, WindowsKey, WindowsPage, counts, windows_of_learners
+from resolvers.loaders.windows import WindowsKey, WindowsPage, windows_of_learners
 from server.database import Database
 from tests.asking import ask
 from tests.builders import Tenant, organization

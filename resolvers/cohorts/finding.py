@@ -41,7 +41,7 @@ from models.interval import FOREVER_US, months_later, to_microseconds
 from models.learners import Learner, Profile
 from models.vouchers import VoucherStanding
 from resolvers.cohorts.defining import FoundCohort
-from resolvers.loaders.windows import answers_exactly, answers_uncertainly, answers_where
+from resolvers.loaders.answers import answers_exactly, answers_uncertainly, answers_where
 from resolvers.snapshots.products import products_of
 from resolvers.vouchers.moving import ASSIGNMENT, VOUCHER
 

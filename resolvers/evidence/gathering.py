@@ -25,10 +25,10 @@ from models.proofs.entries import CountedRow
 from models.proofs.packing import SALT_BYTES, StatedBill
 from resolvers.evidence.sealing import counted_pages
 from resolvers.loaders.billable import BillableKey, billable_counts
+from resolvers.loaders.counts import Count
 from resolvers.loaders.places import OrganizationRow, organizations_by_id
 from resolvers.loaders.snapshots import SnapshotKey, SnapshotRow, snapshots_by_id
 from resolvers.loaders.terms import held_terms
-from resolvers.loaders.windows import Count
 from resolvers.snapshots.bridging import Bridge, bridge, from_snapshot
 from resolvers.snapshots.drift import Difference, differences
 from resolvers.snapshots.products import products_of

@@ -39,7 +39,9 @@ from sqlalchemy.sql.expression import CTE, FromClause
 from models.activity import Edges, Predicate, exact_edges, uncertain_edges
 from models.batches import as_keys, asked
 from models.billing import SnapshotEntry
-from resolvers.loaders.windows import CURRENT, FORMER, UNCERTAIN, Count, earlier, in_scope, known, later, satisfies
+from resolvers.loaders.answers import earlier, later
+from resolvers.loaders.as_known import CURRENT, FORMER, UNCERTAIN, in_scope, known, satisfies
+from resolvers.loaders.counts import Count
 
 
 class BillableKey(NamedTuple):

@@ -14,7 +14,7 @@ from sqlalchemy.sql.expression import CTE
 from models.batches import as_parameter, asked, first_rows_of_each
 from models.billing import SnapshotEntry
 from models.learners import Profile
-from resolvers.loaders.learners import found_by_search
+from resolvers.loaders.learner_lists import found_by_search
 from resolvers.loaders.snapshots import SnapshotKey
 
 ENTRY = SnapshotEntry.__table__

@@ -1,57 +1,28 @@
-"""Reading windows: the only statements that do. Each takes many keys at once and answers as known at a recorded time.
-
-What was known at a recorded time is three disjoint sets of rows: current windows already known then, former ones not
-yet superseded then, and uncertain ones. Instants in keys and rows are integer microseconds since 1970.
-"""
+"""Reading windows of many learners at once, as known at a recorded time."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
-    ColumnElement,
-    CompoundSelect,
-    Integer,
     Label,
     Select,
-    and_,
     bindparam,
-    case,
-    cast,
-    distinct,
-    exists,
-    false,
-    func,
-    literal,
-    null,
-    or_,
     select,
-    true,
     tuple_,
     type_coerce,
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.expression import CTE, FromClause
-from sqlalchemy.types import String
+from sqlalchemy.sql.expression import CTE
 
 from models.activity import (
-    Edges,
-    FormerWindow,
     Predicate,
-    UncertainWindow,
-    Window,
-    certainly,
-    exact_edges,
-    possibly,
-    uncertain_edges,
 )
-from models.base import Instant, Spelled
 from models.batches import (
     all_rows_of_each,
     as_parameter,
@@ -63,242 +34,12 @@ from models.batches import (
 from models.history import Quality
 from models.interval import FOREVER_US
 from models.organizations import OrganizationClock
-from resolvers.loaders.levels import level_of, levels_answer
+from resolvers.loaders.as_known import LEARNED_SINCE, rows_to_read
 from resolvers.prepared import Prepared, prepared
 
-CURRENT = Window.__table__
-FORMER = FormerWindow.__table__
-UNCERTAIN = UncertainWindow.__table__
 CLOCK = OrganizationClock.__table__
-LEARNED_SINCE = "learned_since"
 # Of one learner, on average, as many as anybody reads.
 FEW_WINDOWS = 50
-
-
-# ------------------------------------------------------------------------------------- as known at a time
-
-
-def in_scope(window: FromClause, keys: FromClause) -> ColumnElement[bool]:
-    return and_(window.c.organization_id == keys.c.organization_id, window.c.scope_id == keys.c.scope_id)
-
-
-def known(window: FromClause, keys: FromClause) -> ColumnElement[bool]:
-    """Whether a row was known at the recorded time of a key."""
-    already = window.c.known_from <= keys.c.known_at
-    if "known_until" not in window.c:
-        return already
-    still = and_(already, window.c.known_until > keys.c.known_at)
-    return and_(keys.c[LEARNED_SINCE], still) if window is FORMER and LEARNED_SINCE in keys.c else still
-
-
-def satisfies(predicate: Predicate | None, edges: Edges, keys: FromClause, *, surely: bool) -> ColumnElement[bool]:
-    if predicate is None:
-        return true()
-    judge = certainly if surely else possibly
-    return judge(predicate, edges, keys.c.a, keys.c.b)
-
-
-def answers_exactly(
-    predicate: Predicate | None,
-    keys: FromClause,
-    learner: ColumnElement[int] | None = None,
-    *,
-    one_by_one: bool = False,
-) -> ColumnElement[bool]:
-    """Whether an exact window known then answers the question of the key with yes, of one learner if given."""
-    matching = (_matching(window, predicate, keys, learner) for window in (CURRENT, FORMER))
-    if one_by_one and learner is not None:
-        matching = (_matching_one(window, predicate, keys, learner) for window in (CURRENT, FORMER))
-    return or_(*map(exists, matching))
-
-
-def _matching(
-    window: FromClause, predicate: Predicate | None, keys: FromClause, learner: ColumnElement[int] | None
-) -> Select[Any]:
-    matching = select(window.c.learner_id).where(
-        in_scope(window, keys), satisfies(predicate, exact_edges(window), keys, surely=True), known(window, keys)
-    )
-    matching = matching if learner is None else matching.where(window.c.learner_id == learner)
-    return matching.correlate_except(window)
-
-
-def _matching_one(
-    window: FromClause, predicate: Predicate | None, keys: FromClause, learner: ColumnElement[int]
-) -> Select[Any]:
-    """The same, found by the learner's key for each learner anew, however many there are. PostgreSQL expects few rows
-    of any key: unless none is to be skipped it reads those of all learners once, and unless nothing is added to the
-    edges it reads them in the index by dates.
-    """
-    start, end = (type_coerce(type_coerce(window.c[name], BigInteger) + 0, Instant) for name in ("from_at", "to_at"))
-    edges = Edges(start, start, end, end)
-    matching = select(window.c.learner_id).where(
-        in_scope(window, keys), window.c.learner_id == learner, satisfies(predicate, edges, keys, surely=True)
-    )
-    return matching.where(known(window, keys)).offset(0).correlate_except(window)
-
-
-def answers_uncertainly(
-    predicate: Predicate | None,
-    keys: FromClause,
-    learner: ColumnElement[int] | None = None,
-    *,
-    surely: bool,
-    one_by_one: bool = False,
-) -> Select[Any]:
-    """The learners of whom an uncertain window surely, or else possibly, answers the question with yes."""
-    matching = select(UNCERTAIN.c.learner_id).where(
-        in_scope(UNCERTAIN, keys),
-        satisfies(predicate, uncertain_edges(UNCERTAIN), keys, surely=False),
-        known(UNCERTAIN, keys),
-    )
-    if surely:
-        # What is sure is possible: said as well, since the index is led by the ends that are possible.
-        certain = satisfies(predicate, uncertain_edges(UNCERTAIN), keys, surely=True)
-        matching = matching.where(certain, ~UNCERTAIN.c.may_be_empty)
-    if learner is not None:
-        matching = matching.where(UNCERTAIN.c.learner_id == learner)
-    if one_by_one:
-        # As of exact windows: without it PostgreSQL reads those of everybody, to look each learner up among them.
-        matching = matching.offset(0)
-    return matching.correlate_except(UNCERTAIN)
-
-
-def answers_who(predicate: Predicate, keys: CTE) -> CompoundSelect[Any]:
-    """All learners of the scope of a key of whom some completion answers the question with yes."""
-    exact = (_matching(window, predicate, keys, None) for window in (CURRENT, FORMER))
-    return union_all(*exact, answers_uncertainly(predicate, keys, surely=False))
-
-
-def answers_where(predicate: Predicate, keys: CTE) -> CompoundSelect[Any]:
-    """The same, each with the scope in which they do, and whether that is so whatever the lost dates were. Somebody may
-    be named more than once."""
-
-    def told(who: Select[Any], window: FromClause, *, certain: bool) -> Select[Any]:
-        return who.add_columns(window.c.scope_id, literal(int(certain)).label("certain"))
-
-    exact = (told(_matching(window, predicate, keys, None), window, certain=True) for window in (CURRENT, FORMER))
-    lost = (answers_uncertainly(predicate, keys, surely=surely) for surely in (True, False))
-    surely, perhaps = (told(who, UNCERTAIN, certain=certain) for who, certain in zip(lost, (True, False), strict=True))
-    return union_all(*exact, surely, perhaps)
-
-
-def answers_in_both(
-    predicate: Predicate | None, keys: CTE, learner: ColumnElement[int], *, surely: bool
-) -> ColumnElement[bool]:
-    """Whether what a learner's windows of two scopes share (active in the team and with the library) answers yes."""
-    one, other = (
-        known_windows(keys, scope, learner).subquery(name)
-        for scope, name in ((keys.c.scope_id, "one"), (keys.c.other_scope_id, "other"))
-    )
-    shared = Edges(
-        later(one.c.from_earliest, other.c.from_earliest),
-        later(one.c.from_latest, other.c.from_latest),
-        earlier(one.c.to_earliest, other.c.to_earliest),
-        earlier(one.c.to_latest, other.c.to_latest),
-    )
-    meets = shared.from_earliest < shared.to_latest
-    if surely:
-        meets = and_(
-            one.c.from_latest < other.c.to_earliest,
-            other.c.from_latest < one.c.to_earliest,
-            ~or_(one.c.may_be_empty, other.c.may_be_empty),
-        )
-    inside = Edges(
-        shared.from_earliest,
-        earlier(shared.from_latest, shared.to_latest - 1),
-        later(shared.to_earliest, shared.from_earliest + 1),
-        shared.to_latest,
-    )
-    both = select(one.c.learner_id).join(other, other.c.learner_id == one.c.learner_id)
-    shares = both.where(meets, satisfies(predicate, inside, keys, surely=surely))
-    # The windows are those of the one key that is asked about: without this, of all keys of the batch.
-    return exists(shares.correlate_except(one, other))
-
-
-def later(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case((one > other, one), else_=other)
-
-
-def earlier(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case((one < other, one), else_=other)
-
-
-# ------------------------------------------------------------------------------------------------ counts
-
-
-class Question(NamedTuple):
-    """One question about one scope, as known at a recorded time. `b` is unused by ACTIVE_AT."""
-
-    organization_id: int
-    scope_id: int
-    a: int
-    b: int
-    known_at: int
-
-
-class Count(NamedTuple):
-    """People, each once: `least` whom every completion of lost dates counts, `most` whom some completion does."""
-
-    least: int
-    most: int
-
-
-async def counts(connection: AsyncConnection, questions: Sequence[Question], predicate: Predicate) -> list[Count]:
-    """How many learners answer each question with yes, in the order of the questions."""
-    rows = await connection.execute(
-        _counts(predicate), {"keys": as_parameter((n, *q) for n, q in enumerate(questions))}
-    )
-    found = {row[0]: Count(row[1] + row[2], row[1] + row[3]) for row in rows}
-    return [found[place] for place in range(len(questions))]
-
-
-@lru_cache
-def _counts(predicate: Predicate) -> Select[Any]:
-    keys = asked("keys", "place", *Question._fields)
-    exact = _exact_count(predicate, keys)
-    surely, perhaps = (_uncertain_count(predicate, keys, surely=surely) for surely in (True, False))
-    if predicate is Predicate.ACTIVE_AT:
-        answered, least, most = levels_answer(keys), level_of("least", keys), level_of("most", keys)
-        exact, surely, perhaps = (
-            case((answered, level), else_=scanned) for level, scanned in ((0, exact), (least, surely), (most, perhaps))
-        )
-    return select(keys.c.place, exact, surely, perhaps)
-
-
-def _exact_count(predicate: Predicate, keys: CTE) -> ColumnElement[int]:
-    if predicate is Predicate.ACTIVATED_WITHIN:
-        both = union_all(*(_matching(window, predicate, keys, None) for window in (CURRENT, FORMER))).subquery()
-        return select(func.count(distinct(both.c.learner_id))).scalar_subquery()
-    current, former = (
-        select(func.count())
-        .select_from(window)
-        .where(
-            in_scope(window, keys),
-            satisfies(predicate, exact_edges(window), keys, surely=True),
-            known(window, keys),
-            _first_of_its_learner(predicate, window, keys),
-        )
-        .correlate(keys)
-        .scalar_subquery()
-        for window in (CURRENT, FORMER)
-    )
-    return current + former
-
-
-def _first_of_its_learner(predicate: Predicate, window: FromClause, keys: CTE) -> ColumnElement[bool]:
-    """Counts people and not windows without a DISTINCT: an earlier window that ends after `a` would match too."""
-    if predicate.once_a_learner:
-        return true()
-    return or_(window.c.previous_to.is_(None), window.c.previous_to <= keys.c.a)
-
-
-def _uncertain_count(predicate: Predicate, keys: CTE, *, surely: bool) -> ColumnElement[int]:
-    matching = answers_uncertainly(predicate, keys, surely=surely)
-    matching = matching.where(~answers_exactly(predicate, keys, UNCERTAIN.c.learner_id))
-    return matching.with_only_columns(func.count(distinct(UNCERTAIN.c.learner_id))).correlate(keys).scalar_subquery()
-
-
-# --------------------------------------------------------------------------------- windows of learners
 
 
 class WindowsOf(NamedTuple):
@@ -369,6 +110,15 @@ BY = ("to_latest", "from_earliest", "known_from")
 position_of = operator.itemgetter(*map(WindowRow._fields.index, BY))
 
 
+def _row(read: Sequence[Any]) -> WindowRow:
+    place, scope_id, learner_id, start, _, _, end, quality, _, known_from, known_until = read
+    if quality is not None:
+        return WindowRow._make(read)
+    until = FOREVER_US if known_until is None else known_until
+    exact = (start, start, end, end, Quality.EXACT.name, False)
+    return WindowRow._make((place, scope_id, learner_id, *exact, known_from, until))
+
+
 async def few_windows_of_learners(
     connection: AsyncConnection, groups: Mapping[WindowsOf, Sequence[int]], predicate: Predicate | None
 ) -> dict[WindowsOf, list[list[WindowRow] | None]]:
@@ -395,7 +145,7 @@ def _by_end(windows: list[WindowRow]) -> list[WindowRow]:
 @lru_cache
 def _all_windows(dialect: str, predicate: Predicate | None) -> Prepared:
     keys = asked_in_groups("keys", *WindowsOf._fields, each="learner_id", beside=_learned_since)
-    each = _rows_to_read(keys, keys.c.scope_id, keys.c.learner_id, predicate)
+    each = rows_to_read(keys, keys.c.scope_id, keys.c.learner_id, predicate)
     return prepared(lambda: all_rows_of_each(dialect, keys, "place", each).limit(bindparam("most", type_=BigInteger)))
 
 
@@ -430,7 +180,7 @@ def _windows_of_learners(
     dialect: str, predicate: Predicate | None, newest_first: bool, *, resumed: bool
 ) -> Select[Any]:
     keys = asked("keys", "place", *WindowsKey._fields)
-    rows = union_all(*_rows_to_read(keys, keys.c.scope_id, keys.c.learner_id, predicate)).subquery("known_windows")
+    rows = union_all(*rows_to_read(keys, keys.c.scope_id, keys.c.learner_id, predicate)).subquery("known_windows")
     order = (rows.c.to_latest, rows.c.from_earliest, rows.c.known_from)
     page = select(*rows.c).limit(bindparam("most", type_=BigInteger))
     if resumed:
@@ -438,88 +188,3 @@ def _windows_of_learners(
         page = page.where(tuple_(*order) < cursor if newest_first else tuple_(*order) > cursor)
     page = page.order_by(*(column.desc() if newest_first else column.asc() for column in order))
     return first_rows_of_each(dialect, keys, "place", page)
-
-
-def known_windows(
-    keys: CTE, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None = None
-) -> CompoundSelect[Any]:
-    """All windows of a learner in a scope as known then: what a WindowRow holds but for its place."""
-    exact = [_exact_rows(window, _whole, keys, scope, learner, predicate) for window in (CURRENT, FORMER)]
-    return union_all(*exact, _uncertain_rows(keys, scope, learner, predicate))
-
-
-def _rows_to_read(
-    keys: FromClause, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None
-) -> list[Select[Any]]:
-    """The same, to be read by `_row`."""
-    exact = [_exact_rows(window, _lean, keys, scope, learner, predicate) for window in (CURRENT, FORMER)]
-    return [*exact, _uncertain_rows(keys, scope, learner, predicate)]
-
-
-def _exact_rows(
-    window: FromClause,
-    told: Callable[[FromClause], Sequence[ColumnElement[Any]]],
-    keys: FromClause,
-    scope: ColumnElement[int],
-    learner: ColumnElement[int],
-    predicate: Predicate | None,
-) -> Select[Any]:
-    matches = satisfies(predicate, exact_edges(window), keys, surely=False)
-    return _rows_of_one(window, told(window), keys, scope, learner).where(matches)
-
-
-def _whole(window: FromClause) -> Sequence[ColumnElement[Any]]:
-    c = window.c
-    known_until = c.known_until if "known_until" in c else literal(FOREVER_US, BigInteger)
-    edges = (c.from_at, c.from_at, c.to_at, c.to_at)
-    return (*edges, literal(Quality.EXACT.name, String), false(), c.known_from, known_until)
-
-
-def _lean(window: FromClause) -> Sequence[ColumnElement[Any]]:
-    """Without what follows from the rest: each value takes its time on the way here."""
-    c, unsaid = window.c, cast(null(), BigInteger)
-    known_until = c.known_until if "known_until" in c else unsaid
-    return (c.from_at, unsaid, unsaid, c.to_at, cast(null(), String), cast(null(), Boolean), c.known_from, known_until)
-
-
-def _row(read: Sequence[Any]) -> WindowRow:
-    place, scope_id, learner_id, start, _, _, end, quality, _, known_from, known_until = read
-    if quality is not None:
-        return WindowRow._make(read)
-    until = FOREVER_US if known_until is None else known_until
-    exact = (start, start, end, end, Quality.EXACT.name, False)
-    return WindowRow._make((place, scope_id, learner_id, *exact, known_from, until))
-
-
-def _uncertain_rows(
-    keys: FromClause, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None
-) -> Select[Any]:
-    columns = (UNCERTAIN.c[name] for name in WindowRow._fields[3:])
-    matches = satisfies(predicate, uncertain_edges(UNCERTAIN), keys, surely=False)
-    return _rows_of_one(UNCERTAIN, tuple(columns), keys, scope, learner).where(matches)
-
-
-def _rows_of_one(
-    window: FromClause,
-    columns: Sequence[ColumnElement[Any]],
-    keys: FromClause,
-    scope: ColumnElement[int],
-    learner: ColumnElement[int],
-) -> Select[Any]:
-    """Rows of one learner in one scope; instants stay the integers that they are in the table."""
-    c = window.c
-    named = zip(WindowRow._fields[3:], (_raw(column) for column in columns), strict=True)
-    return (
-        select(c.scope_id, c.learner_id, *(column.label(name) for name, column in named))
-        .where(c.organization_id == keys.c.organization_id, c.scope_id == scope, c.learner_id == learner)
-        .where(known(window, keys))
-        .correlate_except(window)
-    )
-
-
-def _raw(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    if isinstance(column.type, Instant):
-        return type_coerce(column, BigInteger)
-    if isinstance(column.type, Boolean):
-        return type_coerce(column, Integer)
-    return type_coerce(column, String) if isinstance(column.type, Spelled) else column

@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.billing import SnapshotKind, counted_by, overage_of
 from models.contracts import Measure, Term, term_on
 from resolvers.activity import sane_day
+from resolvers.loaders.counts import Count
 from resolvers.loaders.places import OrganizationRow
 from resolvers.loaders.snapshots import SnapshotRow
 from resolvers.loaders.terms import held_terms
-from resolvers.loaders.windows import Count
 from resolvers.snapshots.counting import Counted, Span, ToCount, counted
 from resolvers.snapshots.products import products_of
 

@@ -15,10 +15,11 @@ from models.activity import Predicate
 from models.history import Quality
 from models.interval import BEGINNING, Interval, from_microseconds, remainder, to_microseconds
 from resolvers.loaders.billable import BillableKey
+from resolvers.loaders.counts import Count
 from resolvers.loaders.learned import Learned
 from resolvers.loaders.movers import BETWEEN, CLOSING, NOT_COUNTED, OPENING, POSSIBLY, SURELY, MoverRow, movers
 from resolvers.loaders.snapshots import SnapshotRow
-from resolvers.loaders.windows import Count, WindowsKey, WindowsPage, windows_of_learners
+from resolvers.loaders.windows import WindowsKey, WindowsPage, windows_of_learners
 from resolvers.snapshots.causes import BridgeAsked, Cause, End, Movement, Told, told_of, why
 from resolvers.snapshots.comparing import predicate_of
 from resolvers.snapshots.counting import ToCount, counted

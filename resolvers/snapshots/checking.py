@@ -19,8 +19,8 @@ from models.invoices import Adjustment
 from resolvers.database import Reading, Writing
 from resolvers.disputes.opening import open_drift_case
 from resolvers.evidence.signing import Signer
+from resolvers.loaders.counts import Count
 from resolvers.loaders.snapshots import SnapshotRow, billing_snapshots_of
-from resolvers.loaders.windows import Count
 from resolvers.principal import Principal
 from resolvers.recording import begin_recording
 from resolvers.snapshots.drift import Difference, differences, reproduce, snapshots_that_differ

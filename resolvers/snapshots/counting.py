@@ -12,7 +12,7 @@ from models.activity import Predicate
 from models.interval import to_microseconds
 from resolvers.activity import peak_of
 from resolvers.loaders.billable import BillableKey, billable_counts
-from resolvers.loaders.windows import Count
+from resolvers.loaders.counts import Count
 
 Span = tuple[dt.datetime, dt.datetime]
 

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.interval import BEGINNING, Bounds, from_microseconds, to_microseconds
 from resolvers.loaders.billable import BillableOneKey, BillableRow, billable_of
 from resolvers.loaders.comparisons import OtherwiseRow
+from resolvers.loaders.counts import Count
 from resolvers.loaders.learned import ActsKey, Learned, acts_about, last_turn
 from resolvers.loaders.snapshots import SnapshotRow, billing_snapshots_of
-from resolvers.loaders.windows import Count
 from resolvers.snapshots.comparing import Comparison, Wanted, compare, end_of_counting, to_count
 from resolvers.snapshots.counting import Counted, counted
 

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.billing import counted_by, overage_of
 from models.contracts import Measure
 from resolvers.activity import sane_day
+from resolvers.loaders.counts import Count
 from resolvers.loaders.snapshots import SnapshotRow
-from resolvers.loaders.windows import Count
 from resolvers.snapshots.counting import ToCount, counted
 from resolvers.snapshots.standing import ProductStanding, Standing, billed_on
 

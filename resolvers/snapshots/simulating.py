@@ -17,8 +17,8 @@ from models.errors import BillingError, BillingErrorCode, EmptyRange, QuestionEr
 from models.interval import BillingCalendar
 from models.money import Money
 from resolvers.activity import sane_day
+from resolvers.loaders.counts import Count
 from resolvers.loaders.terms import held_terms
-from resolvers.loaders.windows import Count
 from resolvers.snapshots.counting import Counted, ToCount, counted
 from resolvers.snapshots.products import products_of
 

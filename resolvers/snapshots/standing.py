@@ -18,10 +18,10 @@ from models.batches import as_parameter, asked
 from models.billing import countable_from
 from models.contracts import Measure, Term, term_on
 from models.interval import FOREVER
+from resolvers.loaders.as_known import UNCERTAIN
 from resolvers.loaders.places import OrganizationRow, OrganizationsPage, organizations_by_id, organizations_page
 from resolvers.loaders.snapshots import COLUMNS, IS_BILLED, SNAPSHOT, SnapshotRow
 from resolvers.loaders.terms import held_terms
-from resolvers.loaders.windows import UNCERTAIN
 from resolvers.snapshots.products import Products, products_of_each
 
 EVERYBODY = OrganizationsPage(limit=2**31 - 1)

@@ -18,9 +18,9 @@ from models.errors import BillingError, BillingErrorCode
 from models.interval import BillingCalendar
 from resolvers.activity import must_be_past, sane_day
 from resolvers.loaders.billable import Present, freeze_entries
+from resolvers.loaders.counts import Count
 from resolvers.loaders.places import organizations_by_id
 from resolvers.loaders.terms import held_terms
-from resolvers.loaders.windows import Count
 from resolvers.organizations import calendars
 from resolvers.principal import Principal
 from resolvers.recording import Recording, begin_recording, begin_recording_unchanged, end_recording

@@ -21,8 +21,8 @@ from models.batches import as_keys, asked
 from models.interval import FOREVER_US, to_microseconds
 from models.program_events import ProgramDeed, ProgramThing
 from models.vouchers import AssigneeKind, VoucherStanding
+from resolvers.loaders.answers import answers_exactly, answers_uncertainly
 from resolvers.loaders.responsibility import is_responsible_from
-from resolvers.loaders.windows import answers_exactly, answers_uncertainly
 from resolvers.programs.acting import ProgramAct, Told, tell_all
 from resolvers.vouchers.moving import ASSIGNMENT, VOUCHER, of_program
 

@@ -17,9 +17,9 @@ from rich.table import Table
 
 from models.access import Role
 from models.interval import UTC
+from resolvers.loaders.counts import Count
 from resolvers.loaders.learners import LearnerKey, learners_by_id
 from resolvers.loaders.places import OrganizationRow, ScopeKey, organization_by_slug, organizations_page, scopes_by_id
-from resolvers.loaders.windows import Count
 from resolvers.principal import Principal
 from resolvers.snapshots.checking import Finding, findings, open_cases
 from resolvers.snapshots.drift import Difference, differences
