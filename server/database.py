@@ -10,7 +10,7 @@ import random
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -30,6 +30,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from resolvers.database import First, Outrun
 from server.postgresql import StraightDriver
+from server.readers import Readers
 from server.sqlite import OneTripDriver
 from server.turns import Turns
 from server.watched import listen
@@ -61,6 +62,7 @@ class Database:
     def __init__(self, url: URL, reader: AsyncEngine, writer: AsyncEngine) -> None:
         self.url = url
         self._reader = reader
+        self._readers = Readers(reader) if url.get_backend_name() == "sqlite" else None
         self._writer = writer
         # SQLite takes one writer at a time, whatever we do.
         self._turns = Turns(1 if url.get_backend_name() == "sqlite" else CONNECTIONS)
@@ -86,11 +88,9 @@ class Database:
     def dialect(self) -> Literal["sqlite", "postgresql"]:
         return "sqlite" if self.url.get_backend_name() == "sqlite" else "postgresql"
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A connection that cannot write and sees one snapshot; it never waits for a writer."""
-        async with self._reader.connect() as connection:
-            yield connection
+        return self._readers.lent() if self._readers else self._reader.connect()
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
@@ -135,6 +135,8 @@ class Database:
 
     async def close(self) -> None:
         """Closes every connection; the database can be opened again."""
+        if self._readers:
+            await self._readers.close()
         await self._reader.dispose()
         await self._writer.dispose()
 

@@ -115,6 +115,15 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
         else:
             self._own.rollback()
 
+    def let_go(self) -> bool:
+        """What was read; the next statement sees what is there by then. Not where somebody was cancelled on the way."""
+        if self._is_on_its_way:
+            return False
+        if self._own.in_transaction:
+            self._own.rollback()
+        self._is_to_begin = True
+        return True
+
     async def trip(self, act: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> Executed:
         """In the connection's own thread; nobody else is on the way meanwhile."""
         driver: Any = self._connection
