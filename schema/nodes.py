@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import strawberry
@@ -155,15 +156,17 @@ async def _scope(info: Info, organization: OrganizationRow, key: ScopeKey, kind:
 
 async def learner_by_key(info: Info, key: LearnerKey) -> Learner | None:
     """The learner, for who may see the organization, and for the person who it is."""
-    found = await info.context.loaders.rows(learners_by_id).load(key)
-    if not found:
+    loaders, principal = info.context.loaders, info.context.principal
+    found, organizations = await asyncio.gather(
+        loaders.rows(learners_by_id).load(key), loaders.rows(organizations_by_id).load(key.organization_id)
+    )
+    if not found or not organizations:
         return None
-    principal = info.context.principal
     is_self = principal.person_id is not None and found[0].person_id == principal.person_id
     if not is_self and not principal.may_see(key.organization_id):
         return None
-    organization = await _organization(info, key.organization_id)
-    return organization and Learner(row=found[0], organization_row=organization, known_at=organization.recorded_through)
+    (organization,) = organizations
+    return Learner(row=found[0], organization_row=organization, known_at=organization.recorded_through)
 
 
 async def _window(info: Info, keys: list[int]) -> ActivityWindow | None:
