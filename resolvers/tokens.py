@@ -181,14 +181,16 @@ def digest_of(secret: str) -> str:
 # ----------------------------------------------------------------------------------------------- finding
 
 
-async def principal_by(connection: AsyncConnection, now: dt.datetime, secret: str, use: TokenUse) -> Principal | None:
+async def principal_by(
+    connection: AsyncConnection, now: dt.datetime, secret: str, use: TokenUse, origin: str = ""
+) -> Principal | None:
     """Who speaks with this secret; nobody if it is unknown, expired, ended, or meant for another use.
 
     Whatever is wrong, the effort is one hash and one look-up by it, so that the time taken tells nothing.
     """
     given = {"secret_digest": digest_of(secret), "for_use": use, "now": now}
     row = await _holder.first(connection, given, is_short=True)
-    return None if row is None else Principal(**dict(zip(HELD, row, strict=True)))
+    return None if row is None else Principal(**dict(zip(HELD, row, strict=True)), origin=origin)
 
 
 @prepared

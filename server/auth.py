@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.exceptions import HTTPException
@@ -52,11 +52,11 @@ class Authentication:
         header = request.headers.get("authorization")
         secret = self.session_of(request) if header is None else _bearer(header)
         use = TokenUse.SESSION if header is None else TokenUse.API
-        principal = await self._principal(secret, use) if secret else None
+        # From where they ask, for the events that they cause.
+        origin = request.client.host if request.client else ""
+        principal = await self._principal(secret, use, origin) if secret else None
         if principal is None:
             return None
-        # From where they ask, for the events that they cause.
-        principal = replace(principal, origin=request.client.host if request.client else "")
         request.state.principal = principal
         return Caller(principal, by_cookie=header is None)
 
@@ -65,9 +65,9 @@ class Authentication:
         found = self._session.search(request.headers.get("cookie", ""))
         return found[1] if found else ""
 
-    async def _principal(self, secret: str, use: TokenUse) -> Principal | None:
+    async def _principal(self, secret: str, use: TokenUse, origin: str) -> Principal | None:
         async with self.database.reading() as connection:
-            return await principal_by(connection, self.clock(), secret, use)
+            return await principal_by(connection, self.clock(), secret, use, origin)
 
     def remember(self, response: Response, session: Issued) -> None:
         response.set_cookie(

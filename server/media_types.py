@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
@@ -12,6 +13,7 @@ PLAIN_JSON = "application/json"
 # Nobody means more, and each takes a while to read.
 MOST_KINDS = 16
 LONGEST_KIND = 200
+KINDS_KEPT = 16
 
 
 def media_type_for(accepts: Sequence[str]) -> str:
@@ -37,9 +39,14 @@ def is_said_to_be_readable(headers: Headers) -> bool:
     return media_type == PLAIN_JSON.encode() and is_plain and _charset(options) in {b"utf-8", b"utf8"}
 
 
-def _content_type(headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
+def _content_type(headers: Headers) -> tuple[bytes, Mapping[bytes, bytes]]:
     said = headers.get("content-type", "")
-    return parse_options_header(said) if len(said) <= LONGEST_KIND else (b"", {})
+    return _parsed(said) if len(said) <= LONGEST_KIND else (b"", {})
+
+
+@lru_cache(maxsize=KINDS_KEPT)
+def _parsed(said: str) -> tuple[bytes, Mapping[bytes, bytes]]:
+    return parse_options_header(said)
 
 
 def _charset(options: Mapping[bytes, bytes]) -> bytes:

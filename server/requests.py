@@ -6,7 +6,7 @@ import time
 from http import HTTPStatus
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,9 +19,9 @@ ID_HEADER = "x-request-id"
 USABLE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 # What protects any answer; a page that needs more than nothing says so in its own policy.
 PROTECTION = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"same-origin",
 }
 QUIET = ("/health/", "/assets/", "/explorer/assets/")
 
@@ -38,8 +38,11 @@ class Surroundings:
             return
         request_id = _request_id(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = request_id
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        outside = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
             await _Exchange(scope, send, request_id).run(self._app, receive)
+        finally:
+            structlog.contextvars.reset_contextvars(**outside)
 
 
 class _Exchange:
@@ -65,10 +68,9 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers[ID_HEADER] = self._request_id
-            for name, value in PROTECTION.items():
-                headers.setdefault(name, value)
+            headers = dict(message["headers"])
+            missing = [(name, value) for name, value in PROTECTION.items() if name not in headers]
+            message["headers"] = [*message["headers"], (ID_HEADER.encode(), self._request_id.encode()), *missing]
         await self._send(message)
 
     async def _fail(self, problem: Exception, receive: Receive) -> None:
