@@ -53,7 +53,7 @@ class Compiled:
 
     def values(self, given: Given) -> Values:
         known = {**self.constants, **given}
-        return tuple(known[name] if convert is None else convert(known[name]) for name, convert in self.converted)
+        return [known[name] if convert is None else convert(known[name]) for name, convert in self.converted]
 
     def rows(self, found: Sequence[Values]) -> list[tuple[Any, ...]]:
         return list(map(self._row if self.read else tuple, found))

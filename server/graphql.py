@@ -1,9 +1,10 @@
 """GraphQL over HTTP: POST /graphql, and GET for queries, from the bytes of a request to those of its answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from typing import Any
 
 import orjson
 import strawberry
@@ -206,13 +207,30 @@ class GraphQLEndpoint:
 def bounded(reading: Reading, most: int) -> Reading:
     """The same reading for one operation, which may not take more of the connections than this at once."""
     places = asyncio.Semaphore(most)
+    return lambda: _InItsPlace(places, reading())
 
-    @asynccontextmanager
-    async def one() -> AsyncIterator[AsyncConnection]:
-        async with places, reading() as connection:
-            yield connection
 
-    return one
+@dataclass(slots=True)
+class _InItsPlace:
+    """A reading that waits for a place, and gives it back. Each operation has several: as an asynchronous generator
+    it would take as long as a statement does."""
+
+    places: asyncio.Semaphore
+    reading: AbstractAsyncContextManager[AsyncConnection]
+
+    async def __aenter__(self) -> AsyncConnection:
+        await self.places.acquire()
+        try:
+            return await self.reading.__aenter__()
+        except BaseException:
+            self.places.release()
+            raise
+
+    async def __aexit__(self, *problem: Any) -> bool | None:
+        try:
+            return await self.reading.__aexit__(*problem)
+        finally:
+            self.places.release()
 
 
 def _is_preflighted(request: Request) -> bool:

@@ -8,8 +8,7 @@ connection that did nothing else all the rest stays as it is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -26,18 +25,17 @@ class Readers:
         # How many ask the pool for one.
         self._asking = 0
 
-    @asynccontextmanager
-    async def lent(self) -> AsyncIterator[AsyncConnection]:
-        connection = self._kept.pop() if self._kept else await self._another()
-        is_as_new = False
-        try:
-            yield connection
-            is_as_new = _lets_go(connection)
-        finally:
-            if is_as_new and not self._asking:
-                self._kept.append(connection)
-            else:
-                await asyncio.shield(asyncio.create_task(connection.close()))
+    def lent(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return Lent(self)
+
+    async def take(self) -> AsyncConnection:
+        return self._kept.pop() if self._kept else await self._another()
+
+    async def give_back(self, connection: AsyncConnection, *, is_unharmed: bool) -> None:
+        if is_unharmed and not self._asking and _lets_go(connection):
+            self._kept.append(connection)
+        else:
+            await asyncio.shield(asyncio.create_task(connection.close()))
 
     async def close(self) -> None:
         kept, self._kept = self._kept, []
@@ -52,10 +50,26 @@ class Readers:
             self._asking -= 1
 
 
+class Lent:
+    """For one reading. An asynchronous generator would take as long as a statement does."""
+
+    __slots__ = ("_connection", "_readers")
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    async def __aenter__(self) -> AsyncConnection:
+        self._connection = await self._readers.take()
+        return self._connection
+
+    async def __aexit__(self, problem: type[BaseException] | None, *_: object) -> None:
+        await self._readers.give_back(self._connection, is_unharmed=problem is None)
+
+
 def _lets_go(connection: AsyncConnection) -> bool:
     """Whether nothing of the reading is left; SQLAlchemy's transaction goes on, as the next one's."""
-    if connection.closed or connection.invalidated or connection.in_nested_transaction():
-        return False
     own: Any = connection.sync_connection
+    if own is None or own.closed or own.invalidated or own.in_nested_transaction():
+        return False
     driver: OneTripConnection = own.connection.dbapi_connection
     return driver.let_go()

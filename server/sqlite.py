@@ -119,8 +119,9 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
         """What was read; the next statement sees what is there by then. Not where somebody was cancelled on the way."""
         if self._is_on_its_way:
             return False
-        if self._own.in_transaction:
-            self._own.rollback()
+        own = self._own
+        if own.in_transaction:
+            own.rollback()
         self._is_to_begin = True
         return True
 
@@ -137,10 +138,11 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     async def fetch(self, statement: str, values: Sequence[Any], *, is_short: bool) -> Sequence[Sequence[Any]]:
         if is_short:
             async with self._execute_mutex:
+                own = self._own
                 if self._is_to_begin:
                     self._is_to_begin = False
-                    self._own.execute("BEGIN")
-                return self._own.execute(statement, values).fetchall()
+                    own.execute("BEGIN")
+                return own.execute(statement, values).fetchall()
         executed = await self.trip(lambda own: own.execute(statement, values))
         return executed.rows
 
