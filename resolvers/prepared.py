@@ -75,13 +75,14 @@ class Prepared:
     async def rows(self, connected: Connected, given: Given, *, is_short: bool = False) -> list[tuple[Any, ...]]:
         """All rows. It is short in a session anyway."""
         connection = await _begun(connected)
-        compiled = self._for(connection.dialect)
+        own = _own(connection)
+        compiled = self._for(own.dialect)
         values = compiled.values(given)
-        _announce(connection, compiled.sql, values)
+        _announce(own, compiled.sql, values)
         is_short = is_short or isinstance(connected, AsyncSession)
         began = perf_counter()
         try:
-            found = await _driver(connection).fetch(compiled.sql, values, is_short=is_short)
+            found = await _driver(own).fetch(compiled.sql, values, is_short=is_short)
         except Exception as problem:
             await _raise(connection, problem, compiled.sql, values)
         if watch := watching.get():
@@ -94,12 +95,13 @@ class Prepared:
     async def each(self, connected: Connected, given: Iterable[Given]) -> None:
         """Once for each of what is given, in one go."""
         connection = await _begun(connected)
-        compiled = self._for(connection.dialect)
+        own = _own(connection)
+        compiled = self._for(own.dialect)
         values = [compiled.values(one) for one in given]
-        _announce(connection, compiled.sql, values)
+        _announce(own, compiled.sql, values)
         began = perf_counter()
         try:
-            await _driver(connection).fetch_many(compiled.sql, values)
+            await _driver(own).fetch_many(compiled.sql, values)
         except Exception as problem:
             await _raise(connection, problem, compiled.sql, values)
         if watch := watching.get():
@@ -155,13 +157,13 @@ async def _begun(connected: Connected) -> AsyncConnection:
         if known is None or known.closed:
             known = connected.info[Prepared] = await connected.connection()
         return known
-    if not connected.in_transaction():
+    if not _own(connected).in_transaction():
         await connected.begin()
     return connected
 
 
-def _driver(connection: AsyncConnection) -> Driver:
-    own: Any = _own(connection).connection.dbapi_connection
+def _driver(connection: Connection) -> Driver:
+    own: Any = connection.connection.dbapi_connection
     driver: Driver = own
     return driver
 
@@ -172,11 +174,10 @@ def _own(connection: AsyncConnection) -> Connection:
     return sync
 
 
-def _announce(connection: AsyncConnection, sql: str, values: Values) -> None:
+def _announce(connection: Connection, sql: str, values: Values) -> None:
     """Whoever watches statements sees these too: the time-out of SQLite does, and tests that count them."""
-    own = _own(connection)
-    for listener in own.dispatch.before_cursor_execute:
-        listener(own, None, sql, values, None, False)
+    for listener in connection.dispatch.before_cursor_execute:
+        listener(connection, None, sql, values, None, False)
 
 
 async def _raise(connection: AsyncConnection, problem: Exception, sql: str, values: Values) -> NoReturn:

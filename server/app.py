@@ -74,8 +74,8 @@ def create_app(
     link_desk = LinkDesk(Wording(public_address(settings)).of_sign_in, mailer) if mailer else None
     guard = [Middleware(SignedIn, authentication=authentication)]
     routes = [
-        Route("/", _home),
         Route("/graphql", graphql.respond, methods=["GET", "POST"]),
+        Route("/", _home),
         *sign_in_routes(authentication, link_desk),
         *claim_routes(authentication, code_keys),
         *explorer_routes(operations),
