@@ -19,8 +19,10 @@ from sqlalchemy import (
     cast,
     func,
     insert,
+    literal,
     or_,
     select,
+    true,
     type_coerce,
     union_all,
 )
@@ -49,8 +51,7 @@ SLICE_US = 2 * 365 * 24 * 60 * 60 * 1_000_000
 
 async def derive_folded(recording: Recording, parameters: Mapping[str, object], new_lines: int) -> None:
     """The windows of everybody of whom an import's lines said something new."""
-    await recording.session.execute(add_plain_activity(), parameters)
-    await recording.session.execute(add_plain_memberships(), parameters)
+    await recording.session.execute(add_plain_windows(), parameters)
     if new_lines >= LINES_WORTH_COUNTING:
         recording.levels.become_many()
     else:
@@ -114,24 +115,22 @@ def _plain_lines() -> Subquery:
 
 
 @cache
-def add_plain_activity() -> Insert:
-    """Some years of everybody, then the next ones."""
-    plain = _plain_lines()
-    return _add_windows(plain, ORGANIZATION, type_coerce(plain.c.from_at, BigInteger) // SLICE_US)
-
-
-@cache
-def add_plain_memberships() -> Insert:
-    """Team by team, so that what an index takes in stands together."""
-    plain = _plain_lines()
-    return _add_windows(plain, plain.c.team_id, plain.c.team_id)
-
-
-def _add_windows(plain: Subquery, scope_id: ColumnElement[int], *first_by: ColumnElement[int]) -> Insert:
+def add_plain_windows() -> Insert:
+    """Both windows of each line, of activity and of its team: one pass finds the lines. In the order of their scopes,
+    so that what an index takes in stands together; of activity, some years of everybody and then the next ones.
+    """
+    plain, part = _plain_lines(), _parts()
+    is_activity = part.c.part == 0
+    scope_id = case((is_activity, ORGANIZATION), else_=plain.c.team_id)
+    years = case((is_activity, type_coerce(plain.c.from_at, BigInteger) // SLICE_US), else_=0)
     said = (plain.c[name] for name in ("learner_id", "from_at", "to_at", "previous_to"))
-    windows = select(ORGANIZATION, scope_id, *said, RECORDED_AT)
-    in_order = windows.order_by(*first_by, plain.c.learner_id, plain.c.from_at)
+    windows = select(ORGANIZATION, scope_id, *said, RECORDED_AT).select_from(plain.join(part, true()))
+    in_order = windows.order_by(scope_id, years, plain.c.learner_id, plain.c.from_at)
     return insert(Window.__table__).from_select(WINDOW_COLUMNS, in_order)
+
+
+def _parts() -> Subquery:
+    return union_all(select(literal(0).label("part")), select(literal(1).label("part"))).subquery("parts")
 
 
 @cache

@@ -228,29 +228,29 @@ def count_matched() -> Select[Any]:
 
 @cache
 def insert_learners() -> Insert:
+    # Grouped along the key: SQLite would keep a table of its own of all that are distinct.
     new = (
         select(ORGANIZATION, MATCHED.c.learner_id)
         .where(of_the_import(MATCHED), MATCHED.c.learner_id >= FIRST_LEARNER)
-        .distinct()
+        .group_by(MATCHED.c.learner_id)
     )
     return insert(Learner.__table__).from_select(["organization_id", "id"], new)
 
 
 @cache
 def insert_profiles() -> Insert:
-    """From the last line of each new learner; a cell that is empty there from the last line where it is not."""
-    last = (
-        select(MATCHED.c.learner_id, func.max(MATCHED.c.line).label("line"))
-        .where(of_the_import(MATCHED), MATCHED.c.learner_id >= FIRST_LEARNER)
-        .group_by(MATCHED.c.learner_id)
-        .subquery("last_line")
-    )
+    """From the last line of each new learner; a cell that is empty there from the last line where it is not. Found
+    along the key, so that nothing is sorted.
+    """
+    last, later = MATCHED.alias("last_line"), MATCHED.alias("later")
+    is_last = ~exists().where(of_the_import(later), later.c.learner_id == last.c.learner_id, later.c.line > last.c.line)
     said = [*SAID, *(f"{name}_key" for name in SAID)]
     cells = [_last_said(name, last.c.learner_id) for name in said]
     rows = (
         select(ORGANIZATION, last.c.learner_id, STAGED.c.external_id, *cells)
         .select_from(last)
         .join(STAGED, and_(of_the_import(STAGED), STAGED.c.line == last.c.line))
+        .where(of_the_import(last), last.c.learner_id >= FIRST_LEARNER, is_last)
         .order_by(last.c.learner_id)
     )
     return insert(PROFILE).from_select(["organization_id", "learner_id", "external_id", *said], rows)
