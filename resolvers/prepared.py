@@ -39,6 +39,9 @@ class Driver(Protocol):
 
     async def fetch_many(self, statement: str, values: Sequence[Values]) -> None: ...
 
+    async def change(self, statement: str, values: Values) -> int:
+        """How many rows it wrote: it may take its time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
@@ -88,6 +91,21 @@ class Prepared:
         if watch := watching.get():
             watch.saw(compiled.sql, given.get("keys"), len(found), began)
         return compiled.rows(found)
+
+    async def written(self, connected: Connected, given: Given) -> int:
+        """How many rows it wrote, as many as there are: it takes its time anywhere."""
+        connection = await _begun(connected)
+        compiled = self._for(connection.dialect)
+        values = compiled.values(given)
+        _announce(connection, compiled.sql, values)
+        began = perf_counter()
+        try:
+            written = await _driver(connection).change(compiled.sql, values)
+        except Exception as problem:
+            await _raise(connection, problem, compiled.sql, values)
+        if watch := watching.get():
+            watch.saw(compiled.sql, None, written, began)
+        return written
 
     async def first(self, connected: Connected, given: Given, *, is_short: bool = False) -> tuple[Any, ...] | None:
         return next(iter(await self.rows(connected, given, is_short=is_short)), None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, case, insert, select, type_coerce, update
+from sqlalchemy import BigInteger, BindParameter, Row, bindparam, case, insert, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -30,6 +30,7 @@ from models.interval import FOREVER, MICROSECOND, Bounds
 from models.keys import Keys
 from models.organizations import OrganizationClock
 from resolvers.levels import LevelChanges, Span, changes_by_lost, write_levels
+from resolvers.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +66,26 @@ async def _begin_recording(
     parameters = {"organization": organization_id, "now": now}
     if unchanged_since_us is not None:
         parameters["unchanged_since"] = unchanged_since_us
-    connection = await session.connection()
-    taken = await connection.execute(_next_time(unchanged=unchanged_since_us is not None), parameters)
-    recorded_at = taken.scalar_one_or_none()
-    return None if recorded_at is None else Recording(session, organization_id, recorded_at, Keys(recorded_at))
+    taken = await _next_time(unchanged=unchanged_since_us is not None).first(session, parameters)
+    if taken is None:
+        return None
+    (recorded_at,) = taken
+    return Recording(session, organization_id, recorded_at, Keys(recorded_at))
 
 
 @lru_cache
-def _next_time(*, unchanged: bool) -> ReturningUpdate[Any]:
-    """Built once, since every act begins with it."""
+def _next_time(*, unchanged: bool) -> Prepared:
+    """Every act begins with it."""
+    return Prepared(lambda: _take_next_time(unchanged=unchanged))
+
+
+def _take_next_time(*, unchanged: bool) -> ReturningUpdate[Any]:
     clock, now = OrganizationClock.__table__, bindparam("now", type_=Instant)
     following = case((clock.c.recorded_at >= now, type_coerce(clock.c.recorded_at, BigInteger) + 1), else_=now)
     taken = update(clock).where(clock.c.organization_id == bindparam("organization", type_=BigInteger))
     if unchanged:
-        taken = taken.where(type_coerce(clock.c.recorded_at, BigInteger) == bindparam("unchanged_since"))
+        since: BindParameter[int] = bindparam("unchanged_since", type_=BigInteger)
+        taken = taken.where(type_coerce(clock.c.recorded_at, BigInteger) == since)
     return taken.values(recorded_at=following).returning(clock.c.recorded_at)
 
 

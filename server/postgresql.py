@@ -35,6 +35,16 @@ class StraightConnection(AsyncAdapt_asyncpg_connection):
             except Exception as problem:  # raised as SQLAlchemy's own
                 self._handle_exception(problem)
 
+    async def change(self, statement: str, values: Sequence[Any]) -> int:
+        async with self._execute_mutex:
+            await self._begin()
+            try:
+                said: str = await self._own.execute(statement, *values)
+            except Exception as problem:  # raised as SQLAlchemy's own
+                self._handle_exception(problem)
+        # As in: INSERT 0 2000
+        return int(said.rsplit(maxsplit=1)[-1])
+
     async def _begin(self) -> None:
         """A transaction begins with its first statement."""
         if self._transaction is None:

@@ -150,6 +150,9 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
         async with self._execute_mutex:
             self._own.executemany(statement, values)
 
+    async def change(self, statement: str, values: Sequence[Any]) -> int:
+        return (await self.trip(lambda own: own.execute(statement, values))).rowcount
+
     @property
     def _own(self) -> sqlite3.Connection:
         driver: Any = self._connection

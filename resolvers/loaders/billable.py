@@ -42,6 +42,7 @@ from models.billing import SnapshotEntry
 from resolvers.loaders.answers import earlier, later
 from resolvers.loaders.as_known import CURRENT, FORMER, UNCERTAIN, in_scope, known, satisfies
 from resolvers.loaders.counts import Count
+from resolvers.prepared import Prepared
 
 
 class BillableKey(NamedTuple):
@@ -127,18 +128,18 @@ async def freeze_entries(
     parameters = {"place": snapshot_id, **key._asdict()}
     excluding = key.excluded_id != 0
     freeze_exactly = _freeze_exactly(predicate, excluding=excluding, formerly=not present.as_known_now)
-    exactly = await connection.execute(freeze_exactly, parameters)
+    exactly = await freeze_exactly.written(connection, parameters)
     if not present.has_lost_dates:
-        return Count(exactly.rowcount, exactly.rowcount)
+        return Count(exactly, exactly)
     uncertainly = await connection.execute(_freeze_uncertainly(predicate, excluding=excluding), parameters)
     certain = [row.certain for row in uncertainly]
-    return Count(exactly.rowcount + sum(certain), exactly.rowcount + len(certain))
+    return Count(exactly + sum(certain), exactly + len(certain))
 
 
 @lru_cache
-def _freeze_exactly(predicate: Predicate, *, excluding: bool, formerly: bool) -> Insert:
+def _freeze_exactly(predicate: Predicate, *, excluding: bool, formerly: bool) -> Prepared:
     windows = (CURRENT, FORMER) if formerly else (CURRENT,)
-    return _freeze(known_exactly(predicate, _the_key(excluding=excluding), windows))
+    return Prepared(lambda: _freeze(known_exactly(predicate, _the_key(excluding=excluding), windows)))
 
 
 @lru_cache

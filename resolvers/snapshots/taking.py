@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from models.billing import BillingSnapshot, SnapshotEntry, SnapshotKind, countable_from, counted_by, overage_of
 from models.contracts import Measure, Term, term_on
@@ -194,14 +194,13 @@ async def _take(taking: _Taking, kind: SnapshotKind, plans: Sequence[_Plan]) -> 
         return
     settled = await _settle_peaks(taking, plans)
     connection = await taking.recording.session.connection()
-    counts = [await _freeze(taking, plan) for plan in settled]
+    counts = [await _freeze(connection, taking, plan) for plan in settled]
     excluded = await _excluded(taking, settled)
     rows = [_row(taking, kind, plan, counts[n], excluded[n]) for n, plan in enumerate(settled)]
     await connection.execute(ADD_SNAPSHOT, rows)
 
 
-async def _freeze(taking: _Taking, plan: _Plan) -> Count:
-    connection = await taking.recording.session.connection()
+async def _freeze(connection: AsyncConnection, taking: _Taking, plan: _Plan) -> Count:
     as_known_now = taking.known_at == taking.recording.recorded_at
     present = Present(as_known_now=as_known_now, has_lost_dates=plan.has_lost_dates)
     key = plan.to_count.key(plan.span)
