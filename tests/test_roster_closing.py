@@ -7,7 +7,9 @@ import datetime as dt
 import pytest
 
 from models.errors import RosterError, RosterErrorCode
+from resolvers.roster.deriving import LEARNERS_A_CHUNK
 from tests.importing import Roster
+from tests.test_statements import reads, statements
 
 
 async def test_a_complete_roster_previews_whom_it_closes_and_closes_only_when_confirmed(roster: Roster) -> None:
@@ -59,3 +61,23 @@ async def test_a_roster_with_refused_lines_is_not_complete(roster: Roster) -> No
         await roster.imports("Blue,1,2017-02-30,", "Blue,2,2017-03-01,", complete_from=dt.date(2017, 9, 1))
     assert refused.value.code is RosterErrorCode.NOT_COMPLETE
     assert await roster.windows("2") == ["2017-03-01.."]
+
+
+async def test_how_often_it_is_read_who_is_absent_does_not_grow_with_their_number(roster: Roster) -> None:
+    """Each of these reads the lines of everybody: once a chunk would be quadratic."""
+    everybody = [f"Blue,{number},2017-03-01," for number in range(2 * LEARNERS_A_CHUNK + 2)]
+    await roster.imports(*everybody)
+    few, many = [await _reads_to_close(roster, *kept) for kept in (everybody[:-1], everybody[:1])]
+    assert few == many > 0
+    assert await roster.windows("1") == await roster.windows(str(2 * LEARNERS_A_CHUNK)) == ["2017-03-01..2017-08-31"]
+
+
+async def _reads_to_close(roster: Roster, *kept: str) -> int:
+    """How often who is absent is read while everybody but these is closed."""
+    how = {"complete_from": dt.date(2017, 9, 1)}
+    previewed = await roster.imports(*kept, **how)
+    assert previewed.closings is not None
+    with statements() as ran:
+        done = await roster.imports(*kept, **how, confirmed=previewed.closings.digest)
+    assert done.closed == previewed.closings.count
+    return sum("EXISTS (SELECT * \nFROM matched_line" in one.sql for one in reads(ran))

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     FromClause,
     Insert,
@@ -37,7 +38,7 @@ from models.organizations import Organization, Scope
 from models.roster import MatchedLine, RosterLine, StagedCertification
 from resolvers.organizations import calendars
 from resolvers.recording import Recording, add_act, begin_recording, derive_windows, end_recording
-from resolvers.roster.deriving import LEARNERS_A_CHUNK
+from resolvers.roster.deriving import in_chunks
 from resolvers.roster.staging import ImportRun
 from resolvers.roster.statements import (
     BELIEF_COLUMNS,
@@ -212,10 +213,9 @@ def preview_changed() -> RosterError:
 
 
 async def _close(recording: Recording, part: _Part) -> None:
-    """Learners are taken a chunk at a time: closed lines are absent no more, so the next chunk is the first again."""
     session = recording.session
     parameters = {**part.parameters, "act_at": recording.recorded_at}
-    while learners := list(await session.scalars(_next_learners(), parameters)):
+    async for learners in in_chunks(recording, _learners_after(), part.parameters):
         chunk = {**parameters, "first": learners[0], "last": learners[-1]}
         for fact_id in ("activity_fact_id", "membership_fact_id"):
             await session.execute(_believe_closed(fact_id), chunk)
@@ -224,9 +224,10 @@ async def _close(recording: Recording, part: _Part) -> None:
 
 
 @cache
-def _next_learners() -> Select[Any]:
-    absent = _absent().order_by(None).subquery("absent")
-    return select(absent.c.learner_id).distinct().order_by(absent.c.learner_id).limit(LEARNERS_A_CHUNK)
+def _learners_after() -> Select[Any]:
+    absent = _absent().order_by(None).where(LINE.c.learner_id > bindparam("after", type_=BigInteger)).subquery("absent")
+    learners = select(absent.c.learner_id).distinct().order_by(absent.c.learner_id)
+    return learners.limit(bindparam("most", type_=BigInteger))
 
 
 def _absent_in_chunk() -> Select[Any]:

@@ -57,7 +57,7 @@ async def derive_folded(recording: Recording, parameters: Mapping[str, object], 
     else:
         await _change_levels(recording, parameters)
     for all_new, statement in ((False, known_learners_after()), (True, new_learners_after())):
-        async for learners in _chunks(recording, statement, parameters):
+        async for learners in in_chunks(recording, statement, parameters):
             await derive_windows(recording, learners, all_new=all_new)
 
 
@@ -69,9 +69,10 @@ async def _change_levels(recording: Recording, parameters: Mapping[str, object])
             recording.levels.change(Change(scope_id, quarter, change, change))
 
 
-async def _chunks(
+async def in_chunks(
     recording: Recording, statement: Select[Any], parameters: Mapping[str, object]
 ) -> AsyncIterator[list[int]]:
+    """The learners whom a statement gives in the order of their keys, `most` of those `after` one, a chunk at a time."""
     last = 0
     while found := await _learners_after(recording, statement, {**parameters, "after": last}):
         last, learners = found[-1], iter(found)
