@@ -72,7 +72,7 @@ async def _change_levels(recording: Recording, parameters: Mapping[str, object])
 async def in_chunks(
     recording: Recording, statement: Select[Any], parameters: Mapping[str, object]
 ) -> AsyncIterator[list[int]]:
-    """The learners whom a statement gives in the order of their keys, `most` of those `after` one, a chunk at a time."""
+    """The learners whom a statement gives in the order of their keys: `most` of those `after` one, in chunks."""
     last = 0
     while found := await _learners_after(recording, statement, {**parameters, "after": last}):
         last, learners = found[-1], iter(found)
