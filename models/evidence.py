@@ -89,12 +89,14 @@ class EvidencePack(Base):
 
 
 class EvidenceFile(Base):
-    """A file of a pack, as text without personal data. Insert-only."""
+    """A part of a file of a pack, as text without personal data. Insert-only."""
 
     __tablename__ = "evidence_file"
     organization_id: Mapped[Key] = mapped_column(primary_key=True)
     pack_id: Mapped[Key] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    # From 1. A part ends anywhere: together, in their order, they are the file.
+    part: Mapped[int] = mapped_column(Integer, primary_key=True)
     content: Mapped[str] = mapped_column(Text)
 
     __table_args__ = (ForeignKeyConstraint(["organization_id", "pack_id"], PACK),)

@@ -5,8 +5,11 @@ was counted by a snapshot: /exports/snapshots/{id}.csv.
 from __future__ import annotations
 
 import asyncio
-import io
-from collections.abc import Awaitable, Callable, Sequence
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import BinaryIO
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -14,9 +17,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from models.errors import BadId, NotFound
-from resolvers.evidence.bundles import bundle
+from resolvers.evidence.bundles import bundle_of
 from resolvers.evidence.contents import PackContents
-from resolvers.evidence.packs import load_contents
+from resolvers.evidence.laying_out import lay_out
+from resolvers.evidence.reading import contents_of
 from resolvers.loaders.snapshots import SnapshotKey
 from resolvers.papers import entries_csv
 from resolvers.papers.page_pdf import pdf_of
@@ -29,6 +33,7 @@ from server.database import Database
 from server.downloads import attached, refused
 
 PACK = "evidence pack"
+SENT_AT_ONCE_BYTES = 1 << 18
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -50,11 +55,11 @@ def _download(database: Database, ending: str) -> Callable[[Request], Awaitable[
     async def download(request: Request) -> Response:
         try:
             key = pack_key(request.state.principal, request.path_params["pack_id"])
-            contents, written = await _file(database, ending, *key)
+            stem, file = await _file(database, ending, *key)
         except (BadId, NotFound):
             return refused(NotFound(PACK).message, 404)
-        name = f"{file_stem(contents)}.{ending}"
-        return Response(written, media_type=MEDIA_TYPES[ending], headers=attached(name))
+        headers = attached(f"{stem}.{ending}") | {"Content-Length": str(file.seek(0, os.SEEK_END))}
+        return StreamingResponse(_sent(file), media_type=MEDIA_TYPES[ending], headers=headers)
 
     return download
 
@@ -79,23 +84,36 @@ def pack_key(principal: Principal, pack_id: str) -> tuple[int, int]:
     return organization_id, key
 
 
-async def _file(database: Database, ending: str, organization_id: int, pack_id: int) -> tuple[PackContents, bytes]:
-    """Read at one moment; then written in a thread, as a large pack takes seconds and others wait meanwhile."""
-    async with database.reading() as connection:
-        contents = await load_contents(connection, organization_id, pack_id)
+async def _file(database: Database, ending: str, organization_id: int, pack_id: int) -> tuple[str, BinaryIO]:
+    """Its name without the ending, and a file that is gone once it is closed.
+
+    Read at one moment; then written in a thread, as a large pack takes seconds and others wait meanwhile.
+    """
+    with TemporaryDirectory(prefix="countersign-") as folder:
+        async with database.reading() as connection:
+            pack = await lay_out(connection, organization_id, pack_id, Path(folder))
+        contents = contents_of(pack)
+        target: BinaryIO = TemporaryFile()  # noqa: SIM115  # closed when it was sent
         if ending == "zip":
-            return contents, await bundle(connection, organization_id, pack_id)
-    return contents, await asyncio.to_thread(WRITERS[ending], contents)
+            await asyncio.to_thread(bundle_of, pack, target)
+        else:
+            await asyncio.to_thread(WRITERS[ending], contents, target)
+        return file_stem(contents), target
 
 
-def _csv(contents: PackContents) -> bytes:
-    return "".join(csv_of(contents)).encode()
+async def _sent(file: BinaryIO) -> AsyncIterator[bytes]:
+    with file:
+        file.seek(0)
+        while content := await asyncio.to_thread(file.read, SENT_AT_ONCE_BYTES):
+            yield content
 
 
-def _xlsx(contents: PackContents) -> bytes:
-    target = io.BytesIO()
-    xlsx_of(contents, target)
-    return target.getvalue()
+def _csv(contents: PackContents, target: BinaryIO) -> None:
+    target.writelines(text.encode() for text in csv_of(contents))
 
 
-WRITERS: dict[str, Callable[[PackContents], bytes]] = {"csv": _csv, "xlsx": _xlsx, "pdf": pdf_of}
+def _pdf(contents: PackContents, target: BinaryIO) -> None:
+    target.write(pdf_of(contents))
+
+
+WRITERS: dict[str, Callable[[PackContents, BinaryIO], None]] = {"csv": _csv, "xlsx": xlsx_of, "pdf": _pdf}

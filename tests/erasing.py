@@ -200,7 +200,7 @@ async def in_a_pack(named: Named, snapshot_id: int) -> None:
     await named.wrote(Checkpoint, number=1, digest="d" * 64, **sealed)
     pack = {"id": 9, "snapshot_id": snapshot_id, "actor": "Sam", "checkpoint_number": 1, "manifest": "{}"}
     await named.wrote(EvidencePack, **pack, **sealed)
-    await named.wrote(EvidenceFile, pack_id=9, name="entries.csv", content="subject,digest\n")
+    await named.wrote(EvidenceFile, pack_id=9, name="entries.csv", part=1, content="subject,digest\n")
     person = {"name": NAME, "email": "priyanka@rim.example", "external_id": EXTERNAL_ID, "department": "Field"}
     await named.wrote(EvidencePerson, pack_id=9, learner_id=named.learner_id, salt="0" * 64, **person)
     await said(named, "priyanka@rim.example does not answer")

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.interval import Bounds, from_microseconds
 from resolvers.evidence.bundles import bundle
+from resolvers.evidence.contents import PackContents
 from resolvers.evidence.packs import build_pack
+from resolvers.evidence.reading import load_contents
 from resolvers.evidence.sealing import seal
 from resolvers.history import Correction, On, correct_window
 from resolvers.loaders.windows import WindowRow
@@ -60,7 +67,15 @@ class Proven:
 
     async def bundle(self, pack_id: int) -> bytes:
         async with self.tenant.database.reading() as connection:
-            return await bundle(connection, self.tenant.id, pack_id)
+            await bundle(connection, self.tenant.id, pack_id, target := io.BytesIO())
+        return target.getvalue()
+
+    @asynccontextmanager
+    async def contents(self, pack_id: int) -> AsyncIterator[PackContents]:
+        with TemporaryDirectory() as folder:
+            async with self.tenant.database.reading() as connection:
+                contents = await load_contents(connection, self.tenant.id, pack_id, Path(folder))
+            yield contents
 
     def rotated(self) -> Proven:
         return replace(self, signer=signer(after=self.signer))

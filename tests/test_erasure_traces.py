@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import zipfile
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,7 +20,8 @@ from models.history import Belief
 from models.proofs.findings import Finding
 from models.proofs.verifying import verify
 from resolvers.evidence.bundles import bundle
-from resolvers.evidence.packs import build_pack, load_contents
+from resolvers.evidence.packs import build_pack
+from resolvers.evidence.reading import load_contents
 from resolvers.rebuilding import windows_that_differ
 from resolvers.recording import begin_recording, end_recording
 from server.database import Database
@@ -154,8 +156,8 @@ SIGNER = signer()
 
 async def files_of(named: Named, pack_id: int) -> dict[str, bytes]:
     async with named.database.reading() as connection:
-        sent = await bundle(connection, named.tenant.id, pack_id)
-    with zipfile.ZipFile(io.BytesIO(sent)) as opened:
+        await bundle(connection, named.tenant.id, pack_id, sent := io.BytesIO())
+    with zipfile.ZipFile(sent) as opened:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
@@ -163,7 +165,9 @@ def failures(files: dict[str, bytes]) -> list[Finding]:
     return [finding for finding in verify(files, [SIGNER.key_id]) if not finding.holds]
 
 
-async def test_packs_built_before_and_after_verify_and_name_nobody_who_was_erased(database: Database) -> None:
+async def test_packs_built_before_and_after_verify_and_name_nobody_who_was_erased(
+    database: Database, tmp_path: Path
+) -> None:
     named = await named_learner(database)
     snapshot = await named.billed.taken()
     await corrected(named, "2017-08-15", f"her badge, {EXTERNAL_ID}, was last seen then")
@@ -179,7 +183,8 @@ async def test_packs_built_before_and_after_verify_and_name_nobody_who_was_erase
         files = await files_of(named, pack_id)
         assert failures(files) == []
         assert not any(has_traces(content.decode()) for content in files.values())
+        (folder := tmp_path / str(pack_id)).mkdir()
         async with database.reading() as connection:
-            contents = await load_contents(connection, named.tenant.id, pack_id)
+            contents = await load_contents(connection, named.tenant.id, pack_id, folder)
         assert [entry.person.is_erased for entry in contents.entries].count(True) == 1
     assert await rows_with_traces(database) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,15 @@ from models.history import Act
 from models.ids import encode_id
 from models.proofs.bundles import unzipped
 from models.proofs.canonical import digest_of, written
-from models.proofs.packing import PEOPLE, REASONS
+from models.proofs.packing import BRIDGE, CHECKPOINTS, DAYS, ENTRIES, PEOPLE, REASONS
 from models.proofs.verifying import verify, verify_disclosure, verify_older
 from resolvers.evidence.chain import chain_of
 from resolvers.evidence.keys import signing_keys
-from resolvers.evidence.packs import build_pack, load_contents
+from resolvers.evidence.packs import build_pack
 from resolvers.evidence.sealing import seal, unsealed
 from resolvers.principal import Principal
 from resolvers.recording import begin_recording
+from resolvers.watching import watched
 from schema.context import Context
 from schema.root import schema
 from server.cli import app
@@ -144,41 +146,38 @@ async def test_a_pack_says_who_was_counted_and_who_came_and_went(database: Datab
     snapshot = await client.take()
     await client.corrected()
     pack = await client.build(snapshot)
-    async with database.reading() as connection:
-        contents = await load_contents(connection, client.tenant.id, pack)
-    assert [one.person.name for one in contents.entries][:2] == ["Learner 0", "Learner 1"]
+    async with client.contents(pack) as contents:
+        counted, moves, (correction,) = [*contents.entries], [*contents.moves], contents.corrections
+    assert [one.person.name for one in counted][:2] == ["Learner 0", "Learner 1"]
     assert (contents.count_least, contents.opening, contents.closing) == (6, (6, 6), (5, 5))
-    moved = sorted((one.person.name, one.movement, one.cause) for one in contents.moves)
-    assert moved == [
+    assert sorted((one.person.name, one.movement, one.cause) for one in moves) == [
         ("Came since", "joined", "activation"),
         ("Learner 1", "left", "deactivation"),
         ("Learner 3", "left", "correction"),
     ]
-    (correction,) = contents.corrections
     assert (correction.person.name, correction.difference) == ("Learner 3", "removed")
     assert (correction.actor, correction.reason) == (STAFF.name, "the last day was mistyped")
-    assert {"=HYPERLINK(1)", "'tHooft, Änne"} <= {one.person.name for one in contents.entries}
+    assert {"=HYPERLINK(1)", "'tHooft, Änne"} <= {one.person.name for one in counted}
 
 
 async def test_the_entries_of_a_pack_show_local_days(database: Database) -> None:
     client = await proven(database)
     pack = await client.build(await client.take())
-    async with database.reading() as connection:
-        contents = await load_contents(connection, client.tenant.id, pack)
-    second = contents.entries[1]
+    async with client.contents(pack) as contents:
+        first, second, *_ = contents.entries
     assert (second.activated_on, second.deactivated_on, second.last_active_on) == (
         dt.date(2017, 8, 1),
         dt.date(2017, 9, 16),
         dt.date(2017, 9, 15),
     )
-    assert contents.entries[0].deactivated_at is None
+    assert first.deactivated_at is None
 
 
 async def test_the_days_of_a_pack_are_those_around_its_date(database: Database) -> None:
     client = await proven(database)
     pack = await client.build(await client.take())
-    async with database.reading() as connection:
-        days = (await load_contents(connection, client.tenant.id, pack)).days
+    async with client.contents(pack) as contents:
+        days = contents.days
     assert (days[0].day, len(days)) == (dt.date(2017, 8, 1), 62)
     assert next(one.least for one in days if one.day == SEPTEMBER) == 6
 
@@ -233,12 +232,69 @@ async def test_a_pack_later_continues_the_chain_of_one_before(database: Database
     assert all(one.holds for one in verify(newer, [client.signer.key_id]))
 
 
+# --- packs about many ---
+
+
+def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a dozen people are many."""
+    monkeypatch.setattr("resolvers.evidence.sealing.PAGE_ENTRIES", 5)
+    monkeypatch.setattr("resolvers.evidence.drafting.ROWS_A_PAGE", 4)
+    monkeypatch.setattr("resolvers.evidence.sorting.ROWS_A_RUN", 3)
+    monkeypatch.setattr("resolvers.snapshots.bridging.MOVERS_A_PAGE", 2)
+    monkeypatch.setattr("resolvers.evidence.packs.LETTERS_A_PART", 100)
+
+
+# A third stays, a third has left since, a third has come.
+SPANS = ("2017-08-01..", "2017-08-01..2017-10-20", "2017-10-10..")
+
+
+async def test_a_pack_about_many_is_the_same_however_few_are_held_at_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await proven(database)
+    await client.tenant.crowd(30, active=SPANS)
+    snapshot = await client.take()
+    await client.corrected()
+    at_once = await client.build(snapshot)
+    with monkeypatch.context() as patched:
+        few_at_once(patched)
+        in_pieces = await client.build(snapshot)
+        whole = await client.bundle(at_once)
+        files = unzipped(await client.bundle(in_pieces))
+    assert whole == await client.bundle(at_once)
+    assert [one.what for one in verify(files, [client.signer.key_id]) if not one.holds] == []
+    others = unzipped(whole)
+    assert [files[name] == others[name] for name in (ENTRIES, DAYS, CHECKPOINTS)] == [True] * 3
+    assert _without_digests(files[BRIDGE]) == _without_digests(others[BRIDGE])
+
+
+def _without_digests(table: bytes) -> list[bytes]:
+    """The last column, which is salted."""
+    return [line.rpartition(b",")[0] for line in table.splitlines()]
+
+
+async def test_no_statement_about_a_pack_grows_with_the_people_it_is_about(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_at_once(monkeypatch)
+    client, largest = await proven(database), []
+    for crowd, date in ((15, SEPTEMBER), (60, OCTOBER)):
+        await client.tenant.crowd(crowd, active=SPANS)
+        snapshot = await client.take(date)
+        with watched() as watch:
+            files = unzipped(await client.bundle(await client.build(snapshot)))
+        assert len(files[PEOPLE].splitlines()) > crowd
+        keys, rows = ([getattr(one, what) or 0 for one in watch.statements] for what in ("keys", "rows"))
+        largest.append((max(keys), max(rows)))
+    assert largest[0] == largest[1]
+
+
 async def test_a_pack_of_somebody_else_is_not_there(database: Database) -> None:
     one, other = await proven(database), await organization(database)
     pack = await one.build(await one.take())
-    async with database.reading() as connection:
-        with pytest.raises(NotFound):
-            await load_contents(connection, other.id, pack)
+    with pytest.raises(NotFound):
+        async with replace(one, tenant=other).contents(pack):
+            pass
 
 
 async def test_a_stranger_builds_no_pack(database: Database) -> None:

@@ -7,6 +7,7 @@ support manager settles the case within minutes.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -230,9 +231,10 @@ async def test_the_twin_two_of_the_403_have_lost_their_dates_so_one_is_billed_an
 
 
 async def the_bundle(story: Story, pack: str) -> dict[str, bytes]:
-    _, keys = parse_id(pack)
+    _, (organization_id, pack_id) = parse_id(pack)
     async with story.tenant.database.reading() as connection:
-        return unzipped(await bundle(connection, *keys))
+        await bundle(connection, organization_id, pack_id, target := io.BytesIO())
+    return unzipped(target.getvalue())
 
 
 KEPT = (

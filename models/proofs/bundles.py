@@ -6,7 +6,8 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import BinaryIO
 
 from models.proofs.canonical import Malformed
 
@@ -23,14 +24,21 @@ BROKEN_ZIP = (
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
-    """The files in the order of their names."""
     whole = io.BytesIO()
-    with zipfile.ZipFile(whole, "w") as archive:
+    zip_into(whole, {name: [content] for name, content in files.items()})
+    return whole.getvalue()
+
+
+def zip_into(target: BinaryIO, files: Mapping[str, Iterable[bytes]]) -> None:
+    """The files in the order of their names, each some bytes at a time. Before a file its size and digest are told, so
+    that the target must be one in which to go back.
+    """
+    with zipfile.ZipFile(target, "w") as archive:
         for name in sorted(files):
             info = zipfile.ZipInfo(name, ZIP_EPOCH)
             info.compress_type, info.create_system, info.external_attr = zipfile.ZIP_DEFLATED, UNIX, READABLE_BY_ALL
-            archive.writestr(info, files[name])
-    return whole.getvalue()
+            with archive.open(info, "w") as member:
+                member.writelines(files[name])
 
 
 def unzipped(bundle: bytes) -> dict[str, bytes]:

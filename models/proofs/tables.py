@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from models.proofs.canonical import Malformed
 
 # What a spreadsheet program would take for a formula; and the mark itself, so that each text has one spelling.
 SHIELDED_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+NO_TABLE = "it is not a CSV file in UTF-8"
 
 
 def shielded(text: str) -> str:
@@ -23,22 +24,33 @@ def bared(cell: str) -> str:
 
 
 def table_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return rows_text([header]) + rows_text(rows)
+
+
+def rows_text(rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(header)
-    writer.writerows(rows)
+    csv.writer(text).writerows(rows)
     return text.getvalue()
 
 
 def read_table(header: Sequence[str], text: bytes) -> list[list[str]]:
     """The rows below the header; Malformed if it is not a table with just these columns."""
     try:
-        first, *rows = csv.reader(io.StringIO(text.decode(), newline=""), strict=True)
-    except (UnicodeDecodeError, ValueError, csv.Error) as problem:
-        raise Malformed("it is not a CSV file in UTF-8") from problem
-    if first != list(header):
-        raise Malformed(f"its columns are not {', '.join(header)}")
-    crooked = next((n for n, row in enumerate(rows, start=2) if len(row) != len(header)), None)
-    if crooked:
-        raise Malformed(f"line {crooked} has not {len(header)} columns")
-    return rows
+        lines = io.StringIO(text.decode(), newline="")
+    except UnicodeDecodeError as problem:
+        raise Malformed(NO_TABLE) from problem
+    return list(rows_of(header, lines))
+
+
+def rows_of(header: Sequence[str], lines: Iterable[str]) -> Iterator[list[str]]:
+    """The same, row by row, of lines that keep their ends."""
+    try:
+        rows = enumerate(csv.reader(lines, strict=True), start=1)
+        if next(rows, (1, None))[1] != list(header):
+            raise Malformed(f"its columns are not {', '.join(header)}")
+        for number, row in rows:
+            if len(row) != len(header):
+                raise Malformed(f"line {number} has not {len(header)} columns")
+            yield row
+    except csv.Error as problem:
+        raise Malformed(NO_TABLE) from problem

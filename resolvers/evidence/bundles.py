@@ -2,54 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.proofs.bundles import zipped
-from models.proofs.canonical import written
-from models.proofs.packing import (
-    DIGEST_COLUMNS,
-    DIGESTS,
-    ERASED,
-    MANIFEST,
-    PEOPLE,
-    PEOPLE_COLUMNS,
-    REASON_COLUMNS,
-    REASONS,
-    SIGNATURE,
-)
-from models.proofs.statements import ManifestSignature
-from models.proofs.tables import read_table, shielded, table_text
-from resolvers.evidence.reading import StoredPack, stored_pack
+from models.proofs.bundles import zip_into
+from models.proofs.packing import ALL_FILES
+from resolvers.evidence.laying_out import LaidOut, lay_out
+
+READ_AT_ONCE_BYTES = 1 << 18
 
 
-async def bundle(connection: AsyncConnection, organization_id: int, pack_id: int) -> bytes:
+async def bundle(connection: AsyncConnection, organization_id: int, pack_id: int, target: BinaryIO) -> None:
     """The same bytes each time, unless somebody was erased. Raises NotFound if there is no such pack."""
-    pack = await stored_pack(connection, organization_id, pack_id)
-    signature = ManifestSignature(key_id=pack.key_id, signature=pack.signature)
-    texts = {
-        **pack.files,
-        MANIFEST: pack.manifest,
-        PEOPLE: table_text(PEOPLE_COLUMNS, _people(pack)),
-        REASONS: table_text(REASON_COLUMNS, _reasons(pack)),
-    }
-    return zipped({name: text.encode() for name, text in texts.items()} | {SIGNATURE: written(signature)})
+    with TemporaryDirectory(prefix="countersign-") as folder:
+        pack = await lay_out(connection, organization_id, pack_id, Path(folder))
+        await asyncio.to_thread(bundle_of, pack, target)
 
 
-def _people(pack: StoredPack) -> Iterator[list[str]]:
-    """Everybody whom the digests promise, in their order."""
-    for subject, _ in read_table(DIGEST_COLUMNS, pack.files[DIGESTS].encode()):
-        known = pack.people.get(subject)
-        if known is None:
-            yield [subject, ERASED, "", "", "", ""]
-        else:
-            person = known.person
-            texts = (person.name, person.email, person.external_id, person.department)
-            yield [subject, *map(shielded, texts), known.salt]
+def bundle_of(pack: LaidOut, target: BinaryIO) -> None:
+    zip_into(target, {name: _content_of(pack.folder / name) for name in ALL_FILES})
 
 
-def _reasons(pack: StoredPack) -> Iterator[list[str]]:
-    for told in pack.reasons.values():
-        reason = ERASED if told.reason is None else shielded(told.reason)
-        yield [told.subject, told.recorded_at, reason, told.salt]
+def _content_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while content := file.read(READ_AT_ONCE_BYTES):
+            yield content

@@ -3,11 +3,38 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Generic, Protocol, TypeVar
 
 from models.billing import SnapshotKind
 from models.contracts import Measure
 from models.money import Money
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Listed(Protocol[T_co]):
+    """A list that may be too long to hold: it is read again each time that one goes through it."""
+
+    def __iter__(self) -> Iterator[T_co]: ...
+
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FromFile(Generic[T]):
+    read: Callable[[], Iterator[T]]
+    size: int
+
+    def __iter__(self) -> Iterator[T]:
+        return self.read()
+
+    def __len__(self) -> int:
+        return self.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +129,7 @@ class PackTerm:
     unit_price: Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PackContents:
     pack_id: str
     built_at: dt.datetime
@@ -129,14 +156,19 @@ class PackContents:
     overage_most: int | None
     bills: tuple[PackBill, ...]
     # In the order in which they are sealed.
-    entries: tuple[PackEntry, ...]
+    entries: Listed[PackEntry]
     opening: tuple[int, int]
     closing: tuple[int, int]
     closing_at: dt.datetime
-    moves: tuple[PackMove, ...]
-    corrections: tuple[PackCorrection, ...]
+    moves: Listed[PackMove]
+    corrections: Listed[PackCorrection]
     days: tuple[PackDay, ...]
     root: str
     checkpoint_number: int
     checkpoint_digest: str
     key_id: str
+
+    @cached_property
+    def moved(self) -> Counter[tuple[str, str]]:
+        """How many moved in which way, and why."""
+        return Counter((move.movement, move.cause) for move in self.moves)

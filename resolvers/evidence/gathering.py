@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import exists, func, select
@@ -21,15 +21,14 @@ from models.interval import DAY, BillingCalendar, to_microseconds
 from models.invoices import CreditNoteLine, Invoice, InvoiceLine
 from models.learners import Profile
 from models.organizations import Scope
-from models.proofs.entries import CountedRow
 from models.proofs.packing import SALT_BYTES, StatedBill
-from resolvers.evidence.sealing import counted_pages
 from resolvers.loaders.billable import BillableKey, billable_counts
 from resolvers.loaders.counts import Count
 from resolvers.loaders.places import OrganizationRow, organizations_by_id
 from resolvers.loaders.snapshots import SnapshotKey, SnapshotRow, snapshots_by_id
 from resolvers.loaders.terms import held_terms
-from resolvers.snapshots.bridging import Bridge, bridge, from_snapshot
+from resolvers.snapshots.bridging import closing_count, from_snapshot
+from resolvers.snapshots.causes import BridgeAsked
 from resolvers.snapshots.drift import Difference, differences
 from resolvers.snapshots.products import products_of
 
@@ -57,20 +56,18 @@ class Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
+    """All but the lists that may be long: who was counted, and who stands on the bridge."""
+
     snapshot: SnapshotRow
     organization: OrganizationRow
     product_name: str
     seed: bytes
     term: Term | None
     bills: tuple[StatedBill, ...]
-    entries: tuple[CountedRow, ...]
-    bridge: Bridge
+    bridge: BridgeAsked
+    closing: Count
     corrections: tuple[Difference, ...]
     days: tuple[tuple[dt.date, Count], ...]
-    # Of whom personal data is known, by their keys.
-    people: dict[int, Named]
-    # Everybody whom the pack is about, in order.
-    learner_ids: tuple[int, ...]
 
 
 async def snapshot_to_prove(connection: AsyncConnection, organization_id: int, snapshot_id: int) -> SnapshotRow:
@@ -84,11 +81,7 @@ async def gather(connection: AsyncConnection, snapshot: SnapshotRow, now: dt.dat
     """All of it as known now; the snapshot must be sealed."""
     (organization,) = await organizations_by_id(connection, [snapshot.organization_id])
     excluded_id = (await products_of(connection, snapshot.organization_id)).excluded_id
-    pages = counted_pages(connection, snapshot.organization_id, snapshot.id)
-    entries = [CountedRow._make(row) async for page in pages for row in page]
-    moves = await bridge(connection, from_snapshot(snapshot, excluded_id, now, now))
-    corrections = await differences(connection, snapshot, now)
-    learner_ids = _everybody(entries, moves, corrections)
+    bridge = from_snapshot(snapshot, excluded_id, now, now)
     return Gathered(
         snapshot=snapshot,
         organization=organization,
@@ -96,18 +89,11 @@ async def gather(connection: AsyncConnection, snapshot: SnapshotRow, now: dt.dat
         seed=await _seed_of(connection, snapshot),
         term=await _term_of(connection, snapshot),
         bills=await _bills_of(connection, snapshot),
-        entries=tuple(entries),
-        bridge=moves,
-        corrections=tuple(corrections),
+        bridge=bridge,
+        closing=await closing_count(connection, bridge),
+        corrections=tuple(await differences(connection, snapshot, now)),
         days=await _days(connection, snapshot, excluded_id, organization.calendar, now),
-        people=await _people(connection, snapshot.organization_id, learner_ids),
-        learner_ids=learner_ids,
     )
-
-
-def _everybody(entries: Iterable[CountedRow], moves: Bridge, corrections: Iterable[Difference]) -> tuple[int, ...]:
-    moved = (one.learner_id for each in (moves.joined, moves.left, moves.passed, moves.uncertain) for one in each)
-    return tuple(sorted({*(one.learner_id for one in entries), *moved, *(one.learner_id for one in corrections)}))
 
 
 async def product_name(connection: AsyncConnection, snapshot: SnapshotRow) -> str:
@@ -175,9 +161,10 @@ async def _days(
     return tuple(zip(days, counts, strict=True))
 
 
-async def _people(connection: AsyncConnection, organization_id: int, learner_ids: Sequence[int]) -> dict[int, Named]:
+async def people_of(connection: AsyncConnection, organization_id: int, learner_ids: Sequence[int]) -> dict[int, Named]:
+    """Each with a new salt. Who was erased is nobody any more: a pseudonym is no personal data to be promised by a
+    digest."""
     keys = asked("keys", "learner_id")
-    """Who was erased is nobody any more: a pseudonym is no personal data to be promised by a digest."""
     columns = (PROFILE.c[name] for name in ("learner_id", "name", "email", "external_id", "department"))
     erased = exists().where(
         ERASURE.c.organization_id == PROFILE.c.organization_id, ERASURE.c.learner_id == PROFILE.c.learner_id

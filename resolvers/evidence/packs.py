@@ -1,34 +1,36 @@
-"""Building evidence packs, and what they say for whoever shows them."""
+"""Building evidence packs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.events import Deed, Thing
 from models.evidence import EvidenceFile, EvidencePack, EvidencePerson
 from models.ids import encode_id
-from models.proofs.canonical import digest_of, moment_text, written
+from models.proofs.canonical import moment_text, written
 from models.proofs.chains import digest, sealed_in
 from models.proofs.entries import snapshot_text
 from models.proofs.statements import MANIFEST_FORM, Chain, KeyRing, Manifest
 from resolvers.events import Noted, note
 from resolvers.evidence.chain import chain_of
-from resolvers.evidence.contents import PackContents
+from resolvers.evidence.drafting import Draft, draft
 from resolvers.evidence.gathering import Gathered, gather, snapshot_to_prove
 from resolvers.evidence.keys import ensure_key, signing_keys
-from resolvers.evidence.reading import contents_of, stored_pack
 from resolvers.evidence.sealing import seal
 from resolvers.evidence.signing import Signer
-from resolvers.evidence.texts import Building, pack_text, sealed_texts
+from resolvers.evidence.texts import Building, pack_text
 from resolvers.principal import Principal
 from resolvers.recording import Recording
 
 PACK = EvidencePack.__table__
 FILE = EvidenceFile.__table__
 PERSON = EvidencePerson.__table__
+# Of a million people a file is some hundred megabytes: more than a row may hold, or a statement take.
+LETTERS_A_PART = 1 << 20
 
 
 async def build_pack(recording: Recording, principal: Principal, signer: Signer, snapshot_id: int) -> int:
@@ -51,11 +53,26 @@ async def build_pack(recording: Recording, principal: Principal, signer: Signer,
 
 
 async def _write(recording: Recording, gathered: Gathered, building: Building) -> None:
+    """In files first, since the pack names the digest of each, and their parts name the pack."""
     chain = await chain_of(recording.session, recording.organization_id)
     keys = KeyRing(keys=tuple(await signing_keys(recording.session)))
-    texts = sealed_texts(gathered, building, chain, keys)
-    manifest = written(_manifest(gathered, building, chain, texts))
-    same = {"organization_id": recording.organization_id, "pack_id": building.pack_id}
+    connection = await recording.session.connection()
+    with TemporaryDirectory(prefix="countersign-") as folder:
+        drafted = await draft(connection, gathered, building, chain, keys, Path(folder))
+        await _insert_pack(recording, gathered, building, chain, drafted)
+        same = {"organization_id": recording.organization_id, "pack_id": building.pack_id}
+        for name in drafted.digests:
+            for part, content in enumerate(_parts_of(drafted.folder / name), start=1):
+                row = {**same, "name": name, "part": part, "content": content}
+                await recording.session.execute(insert(FILE), row)
+        for people in drafted.people():
+            await recording.session.execute(insert(PERSON), [same | person for person in people])
+
+
+async def _insert_pack(
+    recording: Recording, gathered: Gathered, building: Building, chain: Chain, drafted: Draft
+) -> None:
+    manifest = written(_manifest(gathered, building, chain, drafted.digests))
     await recording.session.execute(
         insert(PACK).values(
             organization_id=recording.organization_id,
@@ -69,12 +86,15 @@ async def _write(recording: Recording, gathered: Gathered, building: Building) -
             signature=building.signer.sign(manifest),
         )
     )
-    await recording.session.execute(insert(FILE), [{**same, "name": n, "content": text} for n, text in texts.items()])
-    if people := list(_people(gathered, same)):
-        await recording.session.execute(insert(PERSON), people)
 
 
-def _manifest(gathered: Gathered, building: Building, chain: Chain, texts: Mapping[str, str]) -> Manifest:
+def _parts_of(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8", newline="") as file:
+        while part := file.read(LETTERS_A_PART):
+            yield part
+
+
+def _manifest(gathered: Gathered, building: Building, chain: Chain, digests: Mapping[str, str]) -> Manifest:
     organization_id, newest = gathered.snapshot.organization_id, chain.checkpoints[-1]
     snapshot = snapshot_text(organization_id, gathered.snapshot.id)
     sealed = sealed_in(chain.checkpoints, snapshot)
@@ -88,24 +108,5 @@ def _manifest(gathered: Gathered, building: Building, chain: Chain, texts: Mappi
         checkpoint_number=newest.statement.number,
         checkpoint_digest=digest(newest),
         built_at=moment_text(building.built_at),
-        files={name: digest_of(text.encode()) for name, text in texts.items()},
+        files=digests,
     )
-
-
-def _people(gathered: Gathered, same: Mapping[str, object]) -> Iterator[dict[str, object]]:
-    for learner_id in gathered.learner_ids:
-        if person := gathered.people.get(learner_id):
-            yield {
-                **same,
-                "learner_id": learner_id,
-                "salt": person.salt,
-                "name": person.name,
-                "email": person.email,
-                "external_id": person.external_id,
-                "department": person.department,
-            }
-
-
-async def load_contents(connection: AsyncConnection, organization_id: int, pack_id: int) -> PackContents:
-    """What the pack says, with the personal data that is not erased. Raises NotFound if there is no such pack."""
-    return contents_of(await stored_pack(connection, organization_id, pack_id))

@@ -1,24 +1,17 @@
-"""A stored pack, read back: its files as they were signed, and the people whose data is not erased."""
+"""What a pack says, in values: read from its files, and its lists again whenever they are asked for."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from models.batches import as_parameter, asked
 from models.billing import SnapshotKind
 from models.contracts import Measure
-from models.errors import NotFound
-from models.evidence import EvidenceFile, EvidencePack, EvidencePerson
-from models.history import Act
-from models.interval import to_microseconds
 from models.money import Money
 from models.proofs.canonical import moment_of, read
-from models.proofs.entries import subject_text
 from models.proofs.packing import (
     BRIDGE,
     BRIDGE_COLUMNS,
@@ -26,19 +19,20 @@ from models.proofs.packing import (
     CORRECTIONS,
     DAY_COLUMNS,
     DAYS,
-    DIGEST_COLUMNS,
-    DIGESTS,
     ENTRIES,
     ENTRY_COLUMNS,
+    ERASED,
+    MANIFEST,
+    PEOPLE,
+    PEOPLE_COLUMNS,
     STATEMENT,
     StatedBill,
     Statement,
-    reason_digest,
-    reason_salt,
 )
 from models.proofs.statements import Manifest
-from models.proofs.tables import bared, read_table
+from models.proofs.tables import bared
 from resolvers.evidence.contents import (
+    FromFile,
     PackBill,
     PackContents,
     PackCorrection,
@@ -48,133 +42,18 @@ from resolvers.evidence.contents import (
     PackPerson,
     PackTerm,
 )
-
-PACK = EvidencePack.__table__
-FILE = EvidenceFile.__table__
-PERSON = EvidencePerson.__table__
-ACT = Act.__table__
+from resolvers.evidence.laying_out import LaidOut, lay_out
 
 
-@dataclass(frozen=True, slots=True)
-class SaltedPerson:
-    """Personal data as it was when the pack was built, and its salt."""
-
-    person: PackPerson
-    salt: str
+async def load_contents(connection: AsyncConnection, organization_id: int, pack_id: int, folder: Path) -> PackContents:
+    """With the personal data that is not erased, as long as the folder is there, which must be empty. Raises NotFound
+    if there is no such pack."""
+    return contents_of(await lay_out(connection, organization_id, pack_id, folder))
 
 
-@dataclass(frozen=True, slots=True)
-class ToldReason:
-    """A reason that a digest of the pack promises; None if it was erased, and then without its salt."""
-
-    subject: str
-    recorded_at: str
-    reason: str | None
-    salt: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredPack:
-    files: Mapping[str, str]
-    manifest: str
-    key_id: str
-    signature: str
-    # By their subjects; who was erased is not there.
-    people: Mapping[str, SaltedPerson]
-    # By subject and recorded time.
-    reasons: Mapping[tuple[str, str], ToldReason]
-
-
-async def stored_pack(connection: AsyncConnection, organization_id: int, pack_id: int) -> StoredPack:
-    """Raises NotFound if there is no such pack."""
-    found = await connection.execute(
-        select(PACK.c.manifest, PACK.c.key_id, PACK.c.signature).where(
-            PACK.c.organization_id == organization_id, PACK.c.id == pack_id
-        )
-    )
-    pack = found.first()
-    if pack is None:
-        raise NotFound("evidence pack")
-    files = await connection.execute(
-        select(FILE.c.name, FILE.c.content).where(FILE.c.organization_id == organization_id, FILE.c.pack_id == pack_id)
-    )
-    texts = {row.name: row.content for row in files}
-    people = await _people(connection, organization_id, pack_id)
-    return StoredPack(
-        files=texts,
-        manifest=pack.manifest,
-        key_id=pack.key_id,
-        signature=pack.signature,
-        people=people,
-        reasons=await _reasons(connection, organization_id, texts, people),
-    )
-
-
-async def _people(connection: AsyncConnection, organization_id: int, pack_id: int) -> dict[str, SaltedPerson]:
-    rows = await connection.execute(
-        select(PERSON).where(PERSON.c.organization_id == organization_id, PERSON.c.pack_id == pack_id)
-    )
-    subjects = ((subject_text(organization_id, row.learner_id), row) for row in rows)
-    return {
-        subject: SaltedPerson(PackPerson(subject, row.name, row.email, row.external_id, row.department), row.salt)
-        for subject, row in subjects
-    }
-
-
-async def _reasons(
-    connection: AsyncConnection, organization_id: int, files: Mapping[str, str], people: Mapping[str, SaltedPerson]
-) -> dict[tuple[str, str], ToldReason]:
-    promised = {(subject, recorded_at): digest for subject, recorded_at, digest in _promised(files) if digest}
-    texts = await _texts_of_acts(connection, organization_id, {recorded_at for _, recorded_at in promised})
-    return {key: _told(*key, digest, people.get(key[0]), texts.get(key[1])) for key, digest in sorted(promised.items())}
-
-
-def _promised(files: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    moves, corrections = _table(files, BRIDGE), _table(files, CORRECTIONS)
-    return [*((row[0], row[7], row[9]) for row in moves), *((row[0], row[2], row[4]) for row in corrections)]
-
-
-def _told(subject: str, recorded_at: str, digest: str, person: SaltedPerson | None, reason: str | None) -> ToldReason:
-    """The reason, if it and whom it is about are not erased, and nobody has reworded it."""
-    salt = reason_salt(person.salt, recorded_at) if person else ""
-    is_same = reason is not None and salt and reason_digest(salt, subject, recorded_at, reason) == digest
-    return ToldReason(subject, recorded_at, reason, salt) if is_same else ToldReason(subject, recorded_at, None, "")
-
-
-async def _texts_of_acts(
-    connection: AsyncConnection, organization_id: int, recorded: set[str]
-) -> dict[str, str | None]:
-    """The reasons of acts, by their recorded times as the pack writes them."""
-    times = {to_microseconds(moment_of(text)): text for text in recorded}
-    keys = asked("keys", "recorded_at")
-    rows = await connection.execute(
-        select(ACT.c.recorded_at, ACT.c.reason).where(
-            ACT.c.organization_id == organization_id, ACT.c.recorded_at.in_(select(keys.c.recorded_at))
-        ),
-        {"keys": as_parameter((time,) for time in times)},
-    )
-    return {times[to_microseconds(row.recorded_at)]: row.reason for row in rows}
-
-
-# ---------------------------------------------------------------------------------------------------- contents
-
-COLUMNS = {
-    ENTRIES: ENTRY_COLUMNS,
-    BRIDGE: BRIDGE_COLUMNS,
-    CORRECTIONS: CORRECTION_COLUMNS,
-    DAYS: DAY_COLUMNS,
-    DIGESTS: DIGEST_COLUMNS,
-}
-
-
-def _table(files: Mapping[str, str], name: str) -> list[list[str]]:
-    return read_table(COLUMNS[name], files[name].encode())
-
-
-def contents_of(pack: StoredPack) -> PackContents:
-    """What the files say, in values."""
-    statement = read(Statement, pack.files[STATEMENT].encode())
-    manifest, figures = read(Manifest, pack.manifest.encode()), statement.figures
+def contents_of(pack: LaidOut) -> PackContents:
+    statement = read(Statement, (pack.folder / STATEMENT).read_bytes())
+    manifest, figures = read(Manifest, (pack.folder / MANIFEST).read_bytes()), statement.figures
     return PackContents(
         pack_id=statement.pack,
         built_at=moment_of(statement.built_at),
@@ -197,13 +76,13 @@ def contents_of(pack: StoredPack) -> PackContents:
         overage_least=figures.overage_least,
         overage_most=figures.overage_most,
         bills=tuple(_bill(bill) for bill in statement.bills),
-        entries=tuple(_entry(pack, row) for row in _table(pack.files, ENTRIES)),
+        entries=FromFile(lambda: _entries(pack), figures.count_most),
         opening=(figures.count_least, figures.count_most),
         closing=(statement.closing_least, statement.closing_most),
         closing_at=moment_of(statement.closing_at),
-        moves=tuple(_move(pack, row) for row in _table(pack.files, BRIDGE)),
-        corrections=tuple(_correction(pack, row) for row in _table(pack.files, CORRECTIONS)),
-        days=tuple(_day(row) for row in _table(pack.files, DAYS)),
+        moves=FromFile(lambda: _moves(pack), _count(pack.rows(BRIDGE, BRIDGE_COLUMNS))),
+        corrections=FromFile(lambda: _corrections(pack), _count(pack.rows(CORRECTIONS, CORRECTION_COLUMNS))),
+        days=tuple(_day(row) for row in pack.rows(DAYS, DAY_COLUMNS)),
         root=manifest.root,
         checkpoint_number=manifest.checkpoint_number,
         checkpoint_digest=manifest.checkpoint_digest,
@@ -235,11 +114,27 @@ def _bill(bill: StatedBill) -> PackBill:
     )
 
 
-def _entry(pack: StoredPack, row: Sequence[str]) -> PackEntry:
-    _, subject, activated_on, deactivated_on, last_active_on, *bounds, certain, _ = row
+def _count(rows: Iterator[Sequence[str]]) -> int:
+    return sum(1 for _ in rows)
+
+
+def _entries(pack: LaidOut) -> Iterator[PackEntry]:
+    """Both files are in one order, and everybody who was counted is among the people."""
+    people = pack.rows(PEOPLE, PEOPLE_COLUMNS)
+    for row in pack.rows(ENTRIES, ENTRY_COLUMNS):
+        yield _entry(_person(next(person for person in people if person[0] == row[1])), row)
+
+
+def _person(row: Sequence[str]) -> PackPerson:
+    subject, *texts, salt = row
+    return PackPerson(subject) if (texts[0], salt) == (ERASED, "") else PackPerson(subject, *map(bared, texts))
+
+
+def _entry(person: PackPerson, row: Sequence[str]) -> PackEntry:
+    _, _, activated_on, deactivated_on, last_active_on, *bounds, certain, _ = row
     from_earliest, from_latest, to_earliest, to_latest = bounds
     return PackEntry(
-        person=_person(pack, subject),
+        person=person,
         activated_at=_moment(from_earliest) if from_earliest == from_latest else None,
         deactivated_at=_moment(to_earliest) if to_earliest == to_latest else None,
         activated_on=_date(activated_on),
@@ -249,44 +144,37 @@ def _entry(pack: StoredPack, row: Sequence[str]) -> PackEntry:
     )
 
 
-def _move(pack: StoredPack, row: Sequence[str]) -> PackMove:
-    subject, movement, cause, _, at, on, _, recorded_at, actor, _ = row
-    return PackMove(
-        person=_person(pack, subject),
-        movement=movement.lower(),
-        cause=cause.lower(),
-        at=_moment(at),
-        on=_date(on),
-        recorded_at=_moment(recorded_at),
-        actor=bared(actor),
-        reason=_reason(pack, subject, recorded_at),
-    )
+def _moves(pack: LaidOut) -> Iterator[PackMove]:
+    for row, (person, reason) in zip(pack.rows(BRIDGE, BRIDGE_COLUMNS), pack.beside(BRIDGE), strict=True):
+        subject, movement, cause, _, at, on, _, recorded_at, actor, _ = row
+        yield PackMove(
+            person=PackPerson(subject, *(person or ())),
+            movement=movement.lower(),
+            cause=cause.lower(),
+            at=_moment(at),
+            on=_date(on),
+            recorded_at=_moment(recorded_at),
+            actor=bared(actor),
+            reason=reason,
+        )
 
 
-def _correction(pack: StoredPack, row: Sequence[str]) -> PackCorrection:
-    subject, difference, recorded_at, actor, _ = row
-    return PackCorrection(
-        person=_person(pack, subject),
-        difference=difference.lower(),
-        recorded_at=_moment(recorded_at),
-        actor=bared(actor),
-        reason=_reason(pack, subject, recorded_at),
-    )
+def _corrections(pack: LaidOut) -> Iterator[PackCorrection]:
+    rows = pack.rows(CORRECTIONS, CORRECTION_COLUMNS)
+    for row, (person, reason) in zip(rows, pack.beside(CORRECTIONS), strict=True):
+        subject, difference, recorded_at, actor, _ = row
+        yield PackCorrection(
+            person=PackPerson(subject, *(person or ())),
+            difference=difference.lower(),
+            recorded_at=_moment(recorded_at),
+            actor=bared(actor),
+            reason=reason,
+        )
 
 
 def _day(row: Sequence[str]) -> PackDay:
     day, least, most = row
     return PackDay(dt.date.fromisoformat(day), int(least), int(most))
-
-
-def _person(pack: StoredPack, subject: str) -> PackPerson:
-    known = pack.people.get(subject)
-    return known.person if known else PackPerson(subject)
-
-
-def _reason(pack: StoredPack, subject: str, recorded_at: str) -> str:
-    told = pack.reasons.get((subject, recorded_at))
-    return (told.reason or "") if told else ""
 
 
 def _moment(text: str) -> dt.datetime | None:

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from models.contracts import NO_LAST_DAY, Term
 from models.ids import encode_id
 from models.interval import BEGINNING, DAY, FOREVER, BillingCalendar, from_microseconds
-from models.proofs.canonical import moment_text, written
+from models.proofs.canonical import moment_text
 from models.proofs.entries import CountedRow, entry_of, salt_of, snapshot_text, subject_text
 from models.proofs.packing import (
-    BRIDGE,
-    BRIDGE_COLUMNS,
-    CHECKPOINTS,
-    CORRECTION_COLUMNS,
-    CORRECTIONS,
-    DAY_COLUMNS,
-    DAYS,
-    DIGEST_COLUMNS,
-    DIGESTS,
-    ENTRIES,
-    ENTRY_COLUMNS,
-    KEYS,
-    README,
-    STATEMENT,
     StatedTerm,
     Statement,
     entry_cells,
@@ -33,13 +19,13 @@ from models.proofs.packing import (
     reason_digest,
     reason_salt,
 )
-from models.proofs.statements import Chain, KeyRing
-from models.proofs.tables import shielded, table_text
+from models.proofs.tables import shielded
 from resolvers.evidence.gathering import Gathered, Named
 from resolvers.evidence.sealing import figures_of
 from resolvers.evidence.signing import Signer
 from resolvers.loaders.learned import Learned
 from resolvers.snapshots.bridging import Mover
+from resolvers.snapshots.drift import Difference
 from resolvers.snapshots.words import words_of
 
 READ_ME = """This is an evidence pack of Countersign: who was counted for a bill, and why the bill says so.
@@ -80,26 +66,11 @@ class Building:
     signer: Signer
 
 
-def sealed_texts(gathered: Gathered, building: Building, chain: Chain, keys: KeyRing) -> dict[str, str]:
-    """By its name the text of each file that the manifest names; none has personal data in it."""
-    return {
-        README: READ_ME,
-        STATEMENT: written(_statement(gathered, building)).decode(),
-        ENTRIES: table_text(ENTRY_COLUMNS, _entry_rows(gathered)),
-        BRIDGE: table_text(BRIDGE_COLUMNS, _bridge_rows(gathered)),
-        CORRECTIONS: table_text(CORRECTION_COLUMNS, _correction_rows(gathered)),
-        DAYS: table_text(DAY_COLUMNS, ([day.isoformat(), *map(str, count)] for day, count in gathered.days)),
-        DIGESTS: table_text(DIGEST_COLUMNS, _digest_rows(gathered)),
-        CHECKPOINTS: written(chain).decode(),
-        KEYS: written(keys).decode(),
-    }
-
-
 def pack_text(organization_id: int, pack_id: int) -> str:
     return encode_id("EvidencePack", organization_id, pack_id)
 
 
-def _statement(gathered: Gathered, building: Building) -> Statement:
+def statement_of(gathered: Gathered, building: Building) -> Statement:
     snapshot, organization = gathered.snapshot, gathered.organization
     return Statement(
         pack=pack_text(snapshot.organization_id, building.pack_id),
@@ -117,8 +88,8 @@ def _statement(gathered: Gathered, building: Building) -> Statement:
         term=_stated(gathered.term) if gathered.term else None,
         bills=gathered.bills,
         closing_at=moment_text(building.built_at),
-        closing_least=gathered.bridge.closing.least,
-        closing_most=gathered.bridge.closing.most,
+        closing_least=gathered.closing.least,
+        closing_most=gathered.closing.most,
     )
 
 
@@ -135,9 +106,10 @@ def _stated(term: Term) -> StatedTerm:
 # ------------------------------------------------------------------------------------------------------ tables
 
 
-def _entry_rows(gathered: Gathered) -> Iterator[list[str]]:
+def entry_rows(gathered: Gathered, rows: Iterable[CountedRow], first: int) -> Iterator[list[str]]:
+    """`first` is the number of the first one."""
     snapshot, calendar = gathered.snapshot, gathered.organization.calendar
-    for number, row in enumerate(gathered.entries, start=1):
+    for number, row in enumerate(rows, start=first):
         entry = entry_of(snapshot.organization_id, snapshot.id, row)
         yield entry_cells(number, _days_of(row, calendar), entry, salt_of(gathered.seed, row.learner_id))
 
@@ -157,17 +129,15 @@ def _known(earliest: int, latest: int) -> dt.datetime | None:
     return None if earliest != latest or instant in (BEGINNING, FOREVER) else instant
 
 
-def _bridge_rows(gathered: Gathered) -> Iterator[list[str]]:
-    moves = gathered.bridge
-    for mover in (*moves.joined, *moves.left, *moves.passed, *moves.uncertain):
-        yield [
-            subject_text(gathered.snapshot.organization_id, mover.learner_id),
-            mover.movement.name,
-            mover.cause.name if mover.cause else "",
-            "yes" if mover.certain else "possible",
-            *_moments(mover, gathered.organization.calendar),
-            *_learned_cells(gathered, mover.learner_id, mover.learned),
-        ]
+def bridge_row(gathered: Gathered, mover: Mover, person: Named | None) -> list[str]:
+    return [
+        subject_text(gathered.snapshot.organization_id, mover.learner_id),
+        mover.movement.name,
+        mover.cause.name if mover.cause else "",
+        "yes" if mover.certain else "possible",
+        *_moments(mover, gathered.organization.calendar),
+        *_learned_cells(gathered, mover.learner_id, mover.learned, person),
+    ]
 
 
 def _moments(mover: Mover, calendar: BillingCalendar) -> list[str]:
@@ -175,17 +145,16 @@ def _moments(mover: Mover, calendar: BillingCalendar) -> list[str]:
     return [at, calendar.day_of(mover.at).isoformat() if mover.at else "", until]
 
 
-def _correction_rows(gathered: Gathered) -> Iterator[list[str]]:
-    for one in gathered.corrections:
-        subject = subject_text(gathered.snapshot.organization_id, one.learner_id)
-        yield [subject, one.kind.name, *_learned_cells(gathered, one.learner_id, one.learned)]
+def correction_row(gathered: Gathered, one: Difference, person: Named | None) -> list[str]:
+    subject = subject_text(gathered.snapshot.organization_id, one.learner_id)
+    return [subject, one.kind.name, *_learned_cells(gathered, one.learner_id, one.learned, person)]
 
 
-def _learned_cells(gathered: Gathered, learner_id: int, learned: Learned | None) -> list[str]:
+def _learned_cells(gathered: Gathered, learner_id: int, learned: Learned | None, person: Named | None) -> list[str]:
     """When and by whom; the reason, which may name somebody, only by its digest."""
     if learned is None:
         return ["", "", ""]
-    recorded_at, person = moment_text(learned.recorded_at), gathered.people.get(learner_id)
+    recorded_at = moment_text(learned.recorded_at)
     digest = ""
     if learned.reason and person:
         subject = subject_text(gathered.snapshot.organization_id, learner_id)
@@ -193,14 +162,10 @@ def _learned_cells(gathered: Gathered, learner_id: int, learned: Learned | None)
     return [recorded_at, shielded(learned.actor), digest]
 
 
-def _digest_rows(gathered: Gathered) -> Iterator[list[str]]:
-    for learner_id in gathered.learner_ids:
-        subject = subject_text(gathered.snapshot.organization_id, learner_id)
-        yield [subject, _digest_of(subject, gathered.people.get(learner_id))]
-
-
-def _digest_of(subject: str, person: Named | None) -> str:
-    """Empty for who was erased before the pack was built."""
+def digest_row(organization_id: int, learner_id: int, person: Named | None) -> list[str]:
+    """Without a digest for who was erased before the pack was built."""
+    subject = subject_text(organization_id, learner_id)
     if person is None:
-        return ""
-    return person_digest(person.salt, subject, person.name, person.email, person.external_id, person.department)
+        return [subject, ""]
+    told = (person.name, person.email, person.external_id, person.department)
+    return [subject, person_digest(person.salt, subject, *told)]

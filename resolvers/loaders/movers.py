@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -32,7 +32,21 @@ async def movers(
     connection: AsyncConnection, bridges: Sequence[Mapping[int, tuple[BillableKey, Predicate]]]
 ) -> list[MoverRow]:
     """Of each bridge's questions OPENING, CLOSING and perhaps BETWEEN: everybody but who surely counts at both ends."""
-    parameters = {
+    found = await connection.execute(_movers(), _parameters(bridges))
+    return [MoverRow._make(row) for row in found]
+
+
+async def movers_in_pages(
+    connection: AsyncConnection, questions: Mapping[int, tuple[BillableKey, Predicate]], most: int
+) -> AsyncIterator[list[MoverRow]]:
+    """The same of one bridge, for whoever must not hold all of them."""
+    async with connection.stream(_movers(), _parameters([questions])) as found:
+        async for page in found.partitions(most):
+            yield [MoverRow._make(row) for row in page]
+
+
+def _parameters(bridges: Sequence[Mapping[int, tuple[BillableKey, Predicate]]]) -> dict[str, str]:
+    return {
         predicate.name: as_parameter(
             (PARTS * place + part, *key)
             for place, questions in enumerate(bridges)
@@ -41,7 +55,6 @@ async def movers(
         )
         for predicate in ASKED
     }
-    return [MoverRow._make(row) for row in await connection.execute(_movers(), parameters)]
 
 
 ASKED = (Predicate.ACTIVE_AT, Predicate.ACTIVE_DURING)

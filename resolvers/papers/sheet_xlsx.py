@@ -11,7 +11,7 @@ import xlsxwriter  # type: ignore[import-untyped]
 
 from models.interval import UTC
 from models.money import Money, decimals_of
-from resolvers.evidence.contents import PackContents, PackCorrection, PackEntry, PackMove
+from resolvers.evidence.contents import Listed, PackContents, PackCorrection, PackEntry, PackMove
 from resolvers.papers import words
 from resolvers.papers.sheet_csv import person_cells
 from resolvers.spreadsheets import neutralised
@@ -139,7 +139,7 @@ def _summary(book: _Book, contents: PackContents) -> None:
         _write(book, sheet, n, (line.invoice, line.kind, line.state, line.quantity, *money, line.credited))
 
 
-def _people(book: _Book, entries: Sequence[PackEntry]) -> None:
+def _people(book: _Book, entries: Listed[PackEntry]) -> None:
     dates = (("Activated", 12), ("Deactivated", 12), ("Last active day", 14), ("Certain", 10))
     instants = (("Activated at", 24), ("Deactivated at", 24))
     _table(book, "People", (("No.", 7), *PERSON_COLUMNS, *dates, *instants), map(_entry, range(1, 1 << 30), entries))
@@ -168,7 +168,7 @@ def _move(move: PackMove) -> tuple[Cell, ...]:
     )
 
 
-def _corrections(book: _Book, corrections: Sequence[PackCorrection]) -> None:
+def _corrections(book: _Book, corrections: Listed[PackCorrection]) -> None:
     columns = (*PERSON_COLUMNS, ("Difference", 22), ("Recorded at", 24), ("Actor", 22), ("Reason", 50))
     _table(book, "Later corrections", columns, map(_correction, corrections))
 

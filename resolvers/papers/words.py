@@ -153,15 +153,17 @@ def closing_day(contents: PackContents) -> dt.date:
 
 
 def movements(contents: PackContents) -> Counter[str]:
-    return Counter(move.movement for move in contents.moves)
+    found: Counter[str] = Counter()
+    for (movement, _), count in contents.moved.items():
+        found[movement] += count
+    return found
 
 
 def causes(contents: PackContents) -> list[tuple[str, str, int]]:
     """How many moved in which way, and why, in the order of the words above."""
-    found = Counter((move.movement, move.cause) for move in contents.moves)
     order, reasons = list(MOVEMENTS), list(CAUSES)
-    pairs = sorted(found, key=lambda pair: (order.index(pair[0]), reasons.index(pair[1])))
-    return [(movement, cause, found[movement, cause]) for movement, cause in pairs]
+    pairs = sorted(contents.moved, key=lambda pair: (order.index(pair[0]), reasons.index(pair[1])))
+    return [(movement, cause, contents.moved[movement, cause]) for movement, cause in pairs]
 
 
 def bridge(contents: PackContents) -> str:
@@ -201,7 +203,7 @@ def corrections(contents: PackContents) -> str:
 
 
 def certainty(contents: PackContents) -> str:
-    unsure = sum(not entry.certain for entry in contents.entries)
+    unsure = contents.count_most - contents.count_least
     if not unsure:
         return "All of them are certain."
     return f"{people(unsure)} marked “possible”: of their dates some were lost, and only some completions count them."

@@ -6,7 +6,7 @@ Both counts are provable ones, each as known at its own time: from 403 as billed
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +17,17 @@ from models.interval import BEGINNING, Interval, from_microseconds, remainder, t
 from resolvers.loaders.billable import BillableKey
 from resolvers.loaders.counts import Count
 from resolvers.loaders.learned import Learned
-from resolvers.loaders.movers import BETWEEN, CLOSING, NOT_COUNTED, OPENING, POSSIBLY, SURELY, MoverRow, movers
+from resolvers.loaders.movers import (
+    BETWEEN,
+    CLOSING,
+    NOT_COUNTED,
+    OPENING,
+    POSSIBLY,
+    SURELY,
+    MoverRow,
+    movers,
+    movers_in_pages,
+)
 from resolvers.loaders.snapshots import SnapshotRow
 from resolvers.loaders.windows import WindowsKey, WindowsPage, windows_of_learners
 from resolvers.snapshots.causes import BridgeAsked, Cause, End, Movement, Told, told_of, why
@@ -25,6 +35,7 @@ from resolvers.snapshots.comparing import predicate_of
 from resolvers.snapshots.counting import ToCount, counted
 
 MOST_WINDOWS = 1_000
+MOVERS_A_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +87,33 @@ async def bridges(connection: AsyncConnection, wanted: Sequence[BridgeAsked]) ->
     countings = [_counting(asked, end) for asked in wanted for end in (asked.opening, asked.closing)]
     counts = [one.count for one in await counted(connection, countings)]
     rows = await movers(connection, [_questions(asked) for asked in wanted])
+    of_each: list[list[Mover]] = [[] for _ in wanted]
+    for row, mover in zip(rows, await _movers_of(connection, wanted, rows), strict=True):
+        of_each[row.place].append(mover)
+    return [_bridge(a, b, moved) for a, b, moved in zip(counts[::2], counts[1::2], of_each, strict=True)]
+
+
+async def movers_by_pages(connection: AsyncConnection, asked: BridgeAsked) -> AsyncIterator[list[Mover]]:
+    """Everybody on a bridge, in no order, for whoever must not hold all of them: they may be a million."""
+    async for rows in movers_in_pages(connection, _questions(asked), MOVERS_A_PAGE):
+        yield await _movers_of(connection, [asked], rows)
+
+
+async def closing_count(connection: AsyncConnection, asked: BridgeAsked) -> Count:
+    return (await counted(connection, [_counting(asked, asked.closing)]))[0].count
+
+
+async def _movers_of(
+    connection: AsyncConnection, wanted: Sequence[BridgeAsked], rows: Sequence[MoverRow]
+) -> list[Mover]:
     whose = [(wanted[row.place], row.learner_id) for row in rows]
     told, spells = await told_of(connection, whose), await _billed_spells(connection, whose)
-    of_each: list[list[Mover]] = [[] for _ in wanted]
-    for row, acts, billed in zip(rows, told, spells, strict=True):
-        of_each[row.place].append(_mover(wanted[row.place], row, acts, billed))
-    return [_bridge(a, b, moved) for a, b, moved in zip(counts[::2], counts[1::2], of_each, strict=True)]
+    return [_mover(wanted[row.place], row, acts, billed) for row, acts, billed in zip(rows, told, spells, strict=True)]
 
 
 def _bridge(opening: Count, closing: Count, moved: Sequence[Mover]) -> Bridge:
     joined, left, passed, uncertain = (
-        tuple(sorted((mover for mover in moved if mover.movement is movement), key=_when)) for movement in Movement
+        tuple(sorted((mover for mover in moved if mover.movement is movement), key=when_moved)) for movement in Movement
     )
     return Bridge(opening=opening, closing=closing, joined=joined, left=left, passed=passed, uncertain=uncertain)
 
@@ -168,5 +195,5 @@ def _when_billed(
     return (found[-1].start, found[-1].end) if found else (None, None)
 
 
-def _when(mover: Mover) -> tuple[dt.datetime, int]:
+def when_moved(mover: Mover) -> tuple[dt.datetime, int]:
     return mover.at or BEGINNING, mover.learner_id

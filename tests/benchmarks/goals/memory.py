@@ -12,6 +12,8 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,7 +22,8 @@ from models.billing import BillingSnapshot
 from models.evidence import EvidencePack
 from models.organizations import Organization
 from resolvers.evidence.bundles import bundle
-from resolvers.evidence.packs import build_pack, load_contents
+from resolvers.evidence.packs import build_pack
+from resolvers.evidence.reading import load_contents
 from resolvers.exports import AskedLearners, csv_of, prepare
 from resolvers.loaders.snapshots import SnapshotKey
 from resolvers.papers import entries_csv
@@ -115,12 +118,13 @@ async def building_a_pack(database: Database, organization_id: int) -> None:
 
 async def pack_as(ending: str, database: Database, organization_id: int) -> None:
     pack_id = await _newest(database, EvidencePack, organization_id)
-    async with database.reading() as connection:
-        if ending == "zip":
-            await bundle(connection, organization_id, pack_id)
-            return
-        contents = await load_contents(connection, organization_id, pack_id)
-    WRITERS[ending](contents)
+    with TemporaryDirectory() as folder, TemporaryFile() as target:
+        async with database.reading() as connection:
+            if ending == "zip":
+                await bundle(connection, organization_id, pack_id, target)
+                return
+            contents = await load_contents(connection, organization_id, pack_id, Path(folder))
+        WRITERS[ending](contents, target)
 
 
 async def _newest(database: Database, table: type[BillingSnapshot | EvidencePack], organization_id: int) -> int:
