@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import openpyxl  # type: ignore[import-untyped]
@@ -62,6 +63,21 @@ async def test_a_pack_is_a_file_that_tells_what_it_is_and_is_kept_by_nobody(buil
     assert answer.headers["content-disposition"] == (f'attachment; filename="xtra-lease-2017-09-01-evidence.{ending}"')
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def left_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_it_goes_through_files_of_which_none_is_left(
+    built: Built, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They hold personal data."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    answer = await built.download(ending)
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert left_in(tmp_path) == []
 
 
 async def test_each_form_names_everybody_who_was_counted(built: Built) -> None:
