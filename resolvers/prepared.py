@@ -95,12 +95,13 @@ class Prepared:
     async def written(self, connected: Connected, given: Given) -> int:
         """How many rows it wrote, as many as there are: it takes its time anywhere."""
         connection = await _begun(connected)
-        compiled = self._for(connection.dialect)
+        own = _own(connection)
+        compiled = self._for(own.dialect)
         values = compiled.values(given)
-        _announce(connection, compiled.sql, values)
+        _announce(own, compiled.sql, values)
         began = perf_counter()
         try:
-            written = await _driver(connection).change(compiled.sql, values)
+            written = await _driver(own).change(compiled.sql, values)
         except Exception as problem:
             await _raise(connection, problem, compiled.sql, values)
         if watch := watching.get():

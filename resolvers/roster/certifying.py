@@ -32,7 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.certifications import Certification
 from models.roster import StagedCertification
 from resolvers.recording import Recording
-from resolvers.roster.statements import (
+from resolvers.roster.statements.parameters import (
     IMPORT,
     MATCHED,
     ORGANIZATION,

@@ -40,7 +40,7 @@ from resolvers.organizations import calendars
 from resolvers.recording import Recording, add_act, begin_recording, derive_windows, end_recording
 from resolvers.roster.deriving import in_chunks
 from resolvers.roster.staging import ImportRun
-from resolvers.roster.statements import (
+from resolvers.roster.statements.parameters import (
     BELIEF_COLUMNS,
     IDENTITY,
     ORGANIZATION,

@@ -34,7 +34,7 @@ from models.levels import quarter_of
 from models.roster import MatchedLine
 from resolvers.levels import Change
 from resolvers.recording import Recording, derive_windows
-from resolvers.roster.statements import FIRST_LEARNER, ORGANIZATION, RECORDED_AT, of_the_import
+from resolvers.roster.statements.parameters import FIRST_LEARNER, ORGANIZATION, RECORDED_AT, of_the_import
 
 MATCHED = MatchedLine.__table__
 WINDOW_COLUMNS = ("organization_id", "scope_id", "learner_id", "from_at", "to_at", "previous_to", "known_from")

@@ -21,11 +21,11 @@ from models.organizations import Organization, OrganizationClock, Scope, ScopeKi
 from models.roster import MatchedLine, RosterImport, StagedCertification, StagedLine
 from resolvers.erasure.recognising import ErasedPeople, erased_people
 from resolvers.recording import Recording, add_act, begin_recording, end_recording
-from resolvers.roster import statements
 from resolvers.roster.certifying import Certified, any_named, record_certifications
 from resolvers.roster.deriving import derive_folded
 from resolvers.roster.lines import Refusal
 from resolvers.roster.staging import ImportRun, report
+from resolvers.roster.statements import facts, matching, people
 
 STAGED = StagedLine.__table__
 MATCHED = MatchedLine.__table__
@@ -87,7 +87,7 @@ async def fold(
     await _tell_the_planner(session, begun, "staged_line", "organization_id, import_id, line")
     erased = await _refuse_erased(begun)
     await _make_teams(begun)
-    await session.execute(statements.match_lines(), begun.parameters)
+    await session.execute(matching.match_lines(), begun.parameters)
     await _tell_the_planner(session, begun, "matched_line", "organization_id, import_id, learner_id")
     refused, repeated = await _refuse_contradictions(begun)
     await _write_people(begun)
@@ -161,9 +161,9 @@ def _erased(line: int) -> Refusal:
 
 async def _make_teams(begun: Fold) -> None:
     recording = begun.recording
-    names = (await recording.session.execute(statements.unknown_teams(), begun.parameters)).scalars().all()
+    names = (await recording.session.execute(matching.unknown_teams(), begun.parameters)).scalars().all()
     if names:
-        await recording.session.execute(statements.insert_scopes(), [_team(recording, name) for name in names])
+        await recording.session.execute(matching.insert_scopes(), [_team(recording, name) for name in names])
 
 
 def _team(recording: Recording, name: str) -> dict[str, object]:
@@ -192,20 +192,20 @@ async def _refuse_contradictions(begun: Fold) -> tuple[int, int]:
     Returns how many were refused, and how many only repeat.
     """
     session, parameters = begun.recording.session, begun.parameters
-    if await session.scalar(statements.any_identity_twice(), parameters) is None:
+    if await session.scalar(matching.any_identity_twice(), parameters) is None:
         return 0, 0
-    refused = (await session.execute(statements.refuse_contradictions(), parameters)).all()
-    dropped = (await session.execute(statements.drop_later_copies(), parameters)).all()
+    refused = (await session.execute(matching.refuse_contradictions(), parameters)).all()
+    dropped = (await session.execute(matching.drop_later_copies(), parameters)).all()
     return len(refused), len(dropped) - len(refused)
 
 
 async def _write_people(begun: Fold) -> None:
     """New learners with their profiles, then what the lines say otherwise of those who were known."""
     session, parameters = begun.recording.session, begun.parameters
-    await session.execute(statements.insert_learners(), parameters)
-    await session.execute(statements.insert_profiles(), parameters)
-    if await session.scalar(statements.anybody_told_otherwise(), parameters) is not None:
-        await session.execute(statements.update_profiles(), parameters)
+    await session.execute(people.insert_learners(), parameters)
+    await session.execute(people.insert_profiles(), parameters)
+    if await session.scalar(people.anybody_told_otherwise(), parameters) is not None:
+        await session.execute(people.update_profiles(), parameters)
 
 
 async def _write_certifications(begun: Fold) -> Certified:
@@ -217,7 +217,7 @@ async def _write_certifications(begun: Fold) -> Certified:
 
 async def _write_facts(begun: Fold, certified: Certified, refused: int, repeated: int) -> Folded:
     session, parameters = begun.recording.session, begun.parameters
-    counts = (await session.execute(statements.count_matched(), parameters)).one()
+    counts = (await session.execute(matching.count_matched(), parameters)).one()
     if counts.new or counts.corrected or certified.names:
         await add_act(begun.recording, begun.run.actor, Source.ROSTER, f"The roster {begun.run.name}")
     if counts.new or counts.corrected:
@@ -230,15 +230,15 @@ async def _write_facts(begun: Fold, certified: Certified, refused: int, repeated
 async def _record_facts(begun: Fold, corrected: int, new_of_known: int) -> None:
     session, parameters = begun.recording.session, begun.parameters
     if new_of_known:
-        await session.execute(statements.adopt_memberships(), parameters)
-        await session.execute(statements.adopt_activities(), parameters)
-    await session.execute(statements.believe_new_facts(), parameters)
+        await session.execute(facts.adopt_memberships(), parameters)
+        await session.execute(facts.adopt_activities(), parameters)
+    await session.execute(facts.believe_new_facts(), parameters)
     if corrected or new_of_known:
-        await session.execute(statements.believe_otherwise("activity"), parameters)
-        await session.execute(statements.believe_otherwise("membership"), parameters)
+        await session.execute(facts.believe_otherwise("activity"), parameters)
+        await session.execute(facts.believe_otherwise("membership"), parameters)
     if corrected:
-        await session.execute(statements.correct_roster_lines(), parameters)
-    await session.execute(statements.insert_roster_lines(), parameters)
+        await session.execute(facts.correct_roster_lines(), parameters)
+    await session.execute(facts.insert_roster_lines(), parameters)
 
 
 async def _derive(begun: Fold, new_lines: int) -> None:
