@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import strawberry
-from graphql import GraphQLField, VariableNode, Visitor, visit
+from graphql import GraphQLField, VariableNode, Visitor, get_nullable_type, is_leaf_type, visit
 from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.values import VariableValues, get_argument_values
 from strawberry.types.arguments import StrawberryArgument, convert_arguments
@@ -35,6 +35,12 @@ class FieldArguments:
         names = schema.config.name_converter
         self._arguments = {names.from_argument(argument): argument for argument in definition.arguments}
         values = {argument.name.value: argument.value for argument in self._node.arguments or ()}
+        # What Strawberry leaves as it is.
+        self._leaves = {
+            name
+            for name, argument in self._arguments.items()
+            if is_leaf_type(get_nullable_type(core.args[name].type)) and not argument.is_maybe
+        }
         self._variables = {name: value.name.value for name, value in values.items() if isinstance(value, VariableNode)}
         self._fixed = None if _names_variables(self._node.arguments) else self._made(Given(VariableValues({}, {})))
 
@@ -51,6 +57,8 @@ class FieldArguments:
         }
 
     def _one(self, name: str, argument: StrawberryArgument, value: object, given: Given) -> object:
+        if name in self._leaves:
+            return value
         variable = self._variables.get(name)
         if variable is None:
             return self._converted(name, argument, value)
