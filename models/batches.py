@@ -7,14 +7,15 @@ for one key and for a thousand, and no limit on the number of variables is met.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from itertools import repeat
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Boolean,
     ColumnElement,
-    CompoundSelect,
     Date,
     FromClause,
     Join,
@@ -112,6 +113,24 @@ def _itself_on_postgresql(itself: Itself, compiler: SQLCompiler, **options: Any)
     return f"CAST(CAST({compiler.process(itself.clauses, **options)} AS TEXT) AS BIGINT)"
 
 
+class AsList(FunctionElement[str]):
+    """Values as one JSON text, a list of them."""
+
+    name = "as_list"
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(AsList, "sqlite")
+def _as_list_on_sqlite(values: AsList, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_array({compiler.process(values.clauses, **options)})"
+
+
+@compiles(AsList, "postgresql")
+def _as_list_on_postgresql(values: AsList, compiler: SQLCompiler, **options: Any) -> str:
+    return f"CAST(json_build_array({compiler.process(values.clauses, **options)}) AS TEXT)"
+
+
 def as_parameter(keys: Iterable[Sequence[int | str | None]]) -> str:
     """Keys as the one JSON text in which they travel."""
     return orjson.dumps(list(keys)).decode()
@@ -168,23 +187,67 @@ def groups_as_parameter(groups: Mapping[Group, Sequence[int]]) -> str:
     return orjson.dumps([(place, *group, numbers) for place, (group, numbers) in enumerate(groups.items())]).decode()
 
 
-def asked_in_groups(parameter: str, *names: str, each: str, beside: Callable[[CTE], Sequence[Label[Any]]]) -> Subquery:
-    """The keys of groups given as `parameter`: a row for each number, named `each`, with the place of its group, what
-    the group shares by `names`, and what is worked out `beside` these once for a group.
+class Groups(NamedTuple):
+    """The keys of groups: a row for each group, with its place and what its keys share, and the numbers of each."""
+
+    shared: CTE
+    numbers: FromClause
+
+    @property
+    def number(self) -> ColumnElement[int]:
+        return Itself(self.numbers.c.value)
+
+
+def asked_in_groups(parameter: str, *names: str, beside: Callable[[CTE], Sequence[Label[Any]]]) -> Groups:
+    """The groups given as `parameter`, with what they share by `names`, and what is worked out `beside` these once for
+    a group.
 
     A number is taken out of its text in half the time that a whole key takes.
     """
     groups = asked(parameter, "place", *names, "numbers", texts=["numbers"])
-    told = select(*groups.c, *beside(groups)).cte(f"{parameter}_told").prefix_with("MATERIALIZED", dialect="sqlite")
-    numbers = Elements(told.c.numbers).table_valued("value", name=f"{parameter}_numbers")
-    shared = [column for column in told.c if column.name != "numbers"]
-    each_key = select(*shared, Itself(numbers.c.value).label(each)).select_from(InOrder(told, numbers, true()))
-    return each_key.subquery(f"{parameter}_each")
+    shared = select(*groups.c, *beside(groups)).cte(f"{parameter}_shared").prefix_with("MATERIALIZED", dialect="sqlite")
+    return Groups(shared, Elements(shared.c.numbers).table_valued("key", "value", name=f"{parameter}_numbers"))
+
+
+def packed_rows_of_groups(
+    dialect: str, groups: Groups, parts: Sequence[Select[Any]], most: BindParameter[int]
+) -> Select[Any]:
+    """All rows of selects that refer to a group and its number, each from one table and of integers and texts alone;
+    to be read with `unpacked_rows`. Both databases find them by the number, however many they expect: PostgreSQL would
+    read a whole table of middling size. No more than `most`, of each table on SQLite.
+    """
+    if dialect == "postgresql":
+        rows = union_all(*parts).lateral("rows")
+        of_each = groups.shared.join(groups.numbers, true()).join(rows, true())
+        return select(groups.shared.c.place, groups.number, *rows.c).select_from(of_each).limit(most)
+    packs = (_packed(_along(groups, part).limit(most).subquery(), groups.shared) for part in parts)
+    return select(groups.shared.c.place, *packs).select_from(groups.shared)
+
+
+def _along(groups: Groups, part: Select[Any]) -> Select[Any]:
+    (table,) = part.columns_clause_froms
+    along = part.with_only_columns(groups.numbers.c.key, *part.selected_columns)
+    return along.select_from(InOrder(groups.numbers, table, true())).correlate(groups.shared)
+
+
+def unpacked_rows(
+    dialect: str, found: Iterable[Sequence[Any]], groups: Mapping[Group, Sequence[int]]
+) -> Iterator[Sequence[Any]]:
+    """Rows as `packed_rows_of_groups` finds them: the place of the group, the number, and then the columns. SQLite
+    tells which of a group's numbers it is: a number that is known need not be read.
+    """
+    if dialect == "postgresql":
+        yield from found
+        return
+    numbers = list(groups.values())
+    for place, *packs in found:
+        for which, *columns in map(orjson.loads, packs):
+            yield from zip(repeat(place), map(numbers[place].__getitem__, which), *columns, strict=False)
 
 
 def packed_rows_of_each(dialect: str, keys: CTE, key: str, rows: Select[Any]) -> Select[Any]:
     """The same as `first_rows_of_each`, to be read with `unpacked`: of integers and texts alone, and in half the time,
-    since SQLite packs the rows of a key into one text and then takes none of it apart again.
+    since SQLite packs the columns of a key into one text and takes none of it apart.
     """
     if dialect == "postgresql":
         return first_rows_of_each(dialect, keys, key, rows)
@@ -197,22 +260,28 @@ def unpacked(dialect: str, found: Iterable[Sequence[Any]]) -> Iterator[Sequence[
         yield from found
         return
     for key, packed in found:
-        for row in orjson.loads(packed):
+        for row in _taken_apart(packed):
             yield key, *row
 
 
-def unpacked_by_key(dialect: str, found: Iterable[Sequence[Any]]) -> dict[Any, list[Sequence[Any]]]:
-    """The rows of each key, which is no part of them here."""
+def unpacked_by_key(dialect: str, found: Iterable[Sequence[Any]]) -> Mapping[Any, Iterable[Sequence[Any]]]:
+    """The rows of each key, which is no part of them here; to be gone through once."""
     if dialect != "postgresql":
-        return {key: orjson.loads(packed) for key, packed in found}
+        return {key: _taken_apart(packed) for key, packed in found}
     by_key: dict[Any, list[Sequence[Any]]] = {}
     for key, *row in found:
-        by_key.setdefault(key, []).append(row)
+        by_key.setdefault(key, []).append(tuple(row))
     return by_key
 
 
 def _packed(rows: Subquery, keys: CTE) -> ScalarSelect[Any]:
-    return select(func.json_group_array(func.json_array(*rows.c))).select_from(rows).correlate(keys).scalar_subquery()
+    """A list for each column, of the values of all rows."""
+    columns = func.json_array(*map(func.json_group_array, rows.c))
+    return select(columns).select_from(rows).correlate(keys).scalar_subquery()
+
+
+def _taken_apart(packed: str) -> Iterable[Sequence[Any]]:
+    return zip(*orjson.loads(packed), strict=True)
 
 
 def first_rows_of_each(dialect: str, keys: CTE, key: str, rows: Select[Any]) -> Select[Any]:
@@ -224,28 +293,10 @@ def first_rows_of_each(dialect: str, keys: CTE, key: str, rows: Select[Any]) -> 
         page = rows.lateral("page")
         return select(keys.c[key], *page.c).select_from(keys).join(page, true())
     inner = rows.subquery("inner_rows")
-    packed = _packed(inner, keys)
-    page_rows = func.json_each(packed).table_valued("value", name="page")
+    rows_in_json = select(func.json_group_array(func.json_array(*inner.c))).select_from(inner).correlate(keys)
+    page_rows = func.json_each(rows_in_json.scalar_subquery()).table_valued("value", name="page")
     columns = [Item(page_rows.c.value, place, column.type).label(column.name) for place, column in enumerate(inner.c)]
     return select(keys.c[key], *columns).select_from(keys).join(page_rows, true())
-
-
-def all_rows_of_each(
-    dialect: str, keys: FromClause, key: str, parts: Sequence[Select[Any]]
-) -> Select[Any] | CompoundSelect[Any]:
-    """For each of `keys` all rows of selects that refer to it, each from one table. Both databases find them by the
-    key, however many keys they expect: PostgreSQL would read a whole table of middling size.
-    """
-    if dialect == "postgresql":
-        rows = union_all(*parts).lateral("rows")
-        return select(keys.c[key], *rows.c).select_from(keys).join(rows, true())
-    return union_all(*(_joined(keys, key, part) for part in parts))
-
-
-def _joined(keys: FromClause, key: str, part: Select[Any]) -> Select[Any]:
-    (table,) = part.columns_clause_froms
-    joined = part.with_only_columns(keys.c[key], *part.selected_columns)
-    return joined.select_from(InOrder(keys, table, true())).correlate(None)
 
 
 class position_in(FunctionElement[int]):  # noqa: N801  # reads as the function that it is

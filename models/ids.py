@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 
 SAFE_IN_ADDRESSES = bytes.maketrans(b"+/", b"-_")
 
 
 def encode_id(kind: str, *keys: int) -> str:
-    return packed(":".join([kind, *map(str, keys)]))
+    return packed(kind + ":%d" * len(keys) % keys)
+
+
+def encode_ids(kind: str, keys: Iterable[tuple[int, int]]) -> list[str]:
+    """The same of many. Most begin alike, and three bytes become four letters whatever stands around them: how they
+    begin is encoded once.
+    """
+    ids: list[str] = []
+    known, begun, rest = None, "", b""
+    for first, last in keys:
+        if first != known:
+            known, text = first, f"{kind}:{first}:".encode()
+            whole = len(text) // 3 * 3
+            begun, rest = _letters(text[:whole]), text[whole:]
+        ids.append(begun + _letters(rest + b"%d" % last))
+    return ids
 
 
 def parse_id(text: str) -> tuple[str, list[int]]:
@@ -27,7 +43,11 @@ def _fits(key: int) -> bool:
 
 
 def packed(text: str) -> str:
-    return binascii.b2a_base64(text.encode(), newline=False).translate(SAFE_IN_ADDRESSES).rstrip(b"=").decode()
+    return _letters(text.encode())
+
+
+def _letters(text: bytes) -> str:
+    return binascii.b2a_base64(text, newline=False).translate(SAFE_IN_ADDRESSES).decode().rstrip("=")
 
 
 def unpacked(text: str) -> str:

@@ -243,6 +243,13 @@ class BillingCalendar:
             day += DAY
         return day
 
+    def days_of(self, instants: Iterable[dt.datetime | None]) -> list[dt.date | None]:
+        """The local day of each; None for None."""
+        if len(self.periods) > 1:
+            return [self.day_of(instant) if instant else None for instant in instants]
+        zone = self.periods[0].zone
+        return [day_in(zone, instant) if instant else None for instant in instants]
+
     def last_day_before(self, instant: dt.datetime) -> dt.date:
         """The last local day touched by something that ends at `instant`; for a midnight the day before."""
         return self.day_of(instant - MICROSECOND)

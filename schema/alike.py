@@ -127,6 +127,13 @@ def runs_of(things: Sequence[T]) -> Iterator[tuple[T, Sequence[Any]]]:
             yield thing, (thing.row,)  # type: ignore[attr-defined]
 
 
+def rows_of(things: Sequence[object]) -> Sequence[Any]:
+    """The rows of things that came as such."""
+    if not isinstance(things, Alike):
+        return [thing.row for thing in things]  # type: ignore[attr-defined]
+    return things.runs[0].rows if len(things.runs) == 1 else [row for run in things.runs for row in run.rows]
+
+
 def kinds_of(things: Sequence[object]) -> set[type]:
     return {type(run.make(run.rows[0])) for run in things.runs} if isinstance(things, Alike) else set(map(type, things))
 

@@ -13,6 +13,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 # Gives a field of many things at once: of the things, info and the field's arguments, in the order of the things.
 Batch: TypeAlias = Callable[..., Awaitable[Sequence[Any]]]
+# Gives a leaf of many things at once, of their rows alone, in their order.
+OfRows: TypeAlias = Callable[[Sequence[Any]], Sequence[Any]]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -25,9 +27,11 @@ def given(value: T | None) -> T | None:
     return None if value is strawberry.UNSET else value
 
 
-def field(description: str, name: str | None = None, batch: Batch | None = None) -> Callable[[F], F]:
-    """With a `batch` the method asks it for the one thing that it has."""
-    metadata = {"batch": batch} if batch else {}
+def field(
+    description: str, name: str | None = None, batch: Batch | None = None, rows: OfRows | None = None
+) -> Callable[[F], F]:
+    """With a `batch`, or a function of `rows`, the method asks it for the one thing that it has."""
+    metadata = {"batch": batch, "rows": rows}
     made: Callable[[F], F] = strawberry.field(description=description, name=name, metadata=metadata)
     return made
 
@@ -35,6 +39,11 @@ def field(description: str, name: str | None = None, batch: Batch | None = None)
 def batch_of(definition: StrawberryField) -> Batch | None:
     batch: Batch | None = definition.metadata.get("batch")
     return batch
+
+
+def of_rows(definition: StrawberryField) -> OfRows | None:
+    told: OfRows | None = definition.metadata.get("rows")
+    return told
 
 
 async def by_kind(

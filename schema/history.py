@@ -363,7 +363,7 @@ async def _correction(info: Info, correction: ActivityWindowCorrectInput) -> Cor
     bounds = Bounds(from_earliest, from_latest, to_earliest, to_latest)
     return Correction(
         who=Who(organization_id=keys[0], learner_id=row.learner_id),
-        scope_id=row.scope_id,
+        scope_id=keys[1],
         window=bounds,
         reason=correction.reason,
         start=_corrected(correction.start, "start") if correction.start else None,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import strawberry
 
 from models.errors import BadId
-from models.ids import encode_id, packed, parse_id, unpacked
+from models.ids import encode_id, encode_ids, packed, parse_id, unpacked
 from schema.fields import field
 
-__all__ = ["Node", "decode_id", "encode_id", "packed", "parse_id", "unpacked"]
+__all__ = ["Node", "decode_id", "encode_id", "encode_ids", "packed", "parse_id", "unpacked"]
 
 
 @strawberry.interface(description="Anything that can be asked for again by its id.")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import strawberry
 
 from models.activity import Predicate
-from models.interval import BillingCalendar, to_microseconds
+from models.interval import to_microseconds
 from models.organizations import ScopeKind
 from resolvers.activity import span_of
 from resolvers.lists import Listed
@@ -24,19 +25,20 @@ from resolvers.loaders.windows import WindowRow, WindowsOf, WindowsPage
 from schema.alike import Alike, runs_of
 from schema.beliefs import Belief, BillingExclusion, Certification, LibraryAccess
 from schema.context import Info
-from schema.fields import by_kind, field
-from schema.ids import Node, encode_id
+from schema.fields import OfRows, by_kind, field
+from schema.ids import Node, encode_id, encode_ids
 from schema.pagination import After, Before, Connection, First, Last, Page, PageInfo, nodes_along, nodes_at
 from schema.questions import Activity, KnownAt
 from schema.windows import (
     ActivityWindow,
-    end_day_of,
-    end_of,
-    first_day_of,
-    last_day_of,
+    Told,
+    end_days,
+    ends,
+    first_days,
+    last_days,
     of_latest,
     read_windows,
-    start_of,
+    starts,
     windows_of,
 )
 
@@ -48,6 +50,16 @@ T = TypeVar("T")
 On = Annotated[dt.date | None, strawberry.argument(description="On this local day; now if left out.")]
 
 
+def _ids_of(rows: Sequence[LearnerRow]) -> list[str]:
+    return encode_ids("Learner", map(attrgetter("organization_id", "learner_id"), rows))
+
+
+def _known(column: str) -> OfRows:
+    """A column of the rows; an empty text is one that is not known."""
+    of = attrgetter(column)
+    return lambda rows: [value or None for value in map(of, rows)]
+
+
 @strawberry.type(
     description="A person in one organization: what is counted and billed. Answers as known at the knownAt of its list."
 )
@@ -56,23 +68,26 @@ class Learner(Node):
     organization_row: strawberry.Private[OrganizationRow]
     known_at: strawberry.Private[int]
 
-    @field("Opaque and lasting.")
+    @field("Opaque and lasting.", rows=_ids_of)
     def id(self) -> strawberry.ID:
         return strawberry.ID(encode_id("Learner", self.row.organization_id, self.row.learner_id))
 
-    @field("The full name; null if it is not known or was erased.")
+    @field("The full name; null if it is not known or was erased.", rows=_known("name"))
     def name(self) -> str | None:
         return self.row.name or None
 
-    @field("The e-mail address; null if it is not known or was erased.")
+    @field("The e-mail address; null if it is not known or was erased.", rows=_known("email"))
     def email(self) -> str | None:
         return self.row.email or None
 
-    @field("The organization's own id of the learner; what stands for it once the person was erased.")
+    @field(
+        "The organization's own id of the learner; what stands for it once the person was erased.",
+        rows=_known("external_id"),
+    )
     def external_id(self) -> str | None:
         return self.row.external_id or None
 
-    @field("The department; null if none is known.")
+    @field("The department; null if none is known.", rows=_known("department"))
     def department(self) -> str | None:
         return self.row.department or None
 
@@ -90,35 +105,35 @@ class Learner(Node):
 
     @field(
         "Since when, in the latest window; stays after deactivation. Null if that was lost, or there is no window.",
-        batch=of_latest(start_of),
+        batch=of_latest(starts),
     )
     async def activated_at(self, info: Info) -> dt.datetime | None:
-        return await self._of_latest(info, start_of)
+        return await self._of_latest(info, starts)
 
-    @field("The local day of activatedAt.", batch=of_latest(first_day_of))
+    @field("The local day of activatedAt.", batch=of_latest(first_days))
     async def activated_on(self, info: Info) -> dt.date | None:
-        return await self._of_latest(info, first_day_of)
+        return await self._of_latest(info, first_days)
 
     @field(
         "Until when, not included, in the latest window; null while it is open.",
-        batch=of_latest(end_of),
+        batch=of_latest(ends),
     )
     async def deactivated_at(self, info: Info) -> dt.datetime | None:
-        return await self._of_latest(info, end_of)
+        return await self._of_latest(info, ends)
 
     @field(
         "The local day of deactivatedAt: the first day no longer active, for a deactivation at midnight.",
-        batch=of_latest(end_day_of),
+        batch=of_latest(end_days),
     )
     async def deactivated_on(self, info: Info) -> dt.date | None:
-        return await self._of_latest(info, end_day_of)
+        return await self._of_latest(info, end_days)
 
     @field(
         "The last local day touched by the latest window; null while it is open.",
-        batch=of_latest(last_day_of),
+        batch=of_latest(last_days),
     )
     async def last_active_on(self, info: Info) -> dt.date | None:
-        return await self._of_latest(info, last_day_of)
+        return await self._of_latest(info, last_days)
 
     @field("Whether the learner is certainly active at this moment.")
     async def active_now(self, info: Info) -> bool:
@@ -192,7 +207,7 @@ class Learner(Node):
         day = span_of(self.organization_row.calendar, on, on, "on")
         return to_microseconds(day.start), to_microseconds(day.end)
 
-    async def _of_latest(self, info: Info, told: Callable[[WindowRow, BillingCalendar], T]) -> T | None:
+    async def _of_latest(self, info: Info, told: Told[T]) -> T | None:
         (value,) = await of_latest(told)([self], info)
         return value
 
@@ -224,10 +239,15 @@ async def answering_windows(edges: Sequence[LearnerEdge], info: Info) -> list[Ac
 
     found = await by_kind(runs, [edge.listed.who.predicate for edge, _ in runs], read)
     return [
-        ActivityWindow(row=rows[0], organization_row=edge.node().organization_row) if rows else None
+        _answering(edge, rows[0]) if rows else None
         for (edge, _), of_run in zip(runs, found, strict=True)
         for rows in of_run
     ]
+
+
+def _answering(edge: LearnerEdge, row: WindowRow) -> ActivityWindow:
+    scope_id = edge.listed.key.windows.scope_id
+    return ActivityWindow(row=row, scope_id=scope_id, organization_row=edge.node().organization_row)
 
 
 @strawberry.type(description="A learner in a list, with how certain the answer is.")

@@ -157,22 +157,24 @@ async def _scope(info: Info, organization: OrganizationRow, key: ScopeKey, kind:
 async def learner_by_key(info: Info, key: LearnerKey) -> Learner | None:
     """The learner, for who may see the organization, and for the person who it is."""
     loaders, principal = info.context.loaders, info.context.principal
-    found, organizations = await asyncio.gather(
-        loaders.rows(learners_by_id).load(key), loaders.rows(organizations_by_id).load(key.organization_id)
+    row, organizations = await asyncio.gather(
+        loaders.values(learners_by_id).load(key), loaders.rows(organizations_by_id).load(key.organization_id)
     )
-    if not found or not organizations:
+    if row is None or not organizations:
         return None
-    is_self = principal.person_id is not None and found[0].person_id == principal.person_id
+    is_self = principal.person_id is not None and row.person_id == principal.person_id
     if not is_self and not principal.may_see(key.organization_id):
         return None
     (organization,) = organizations
-    return Learner(row=found[0], organization_row=organization, known_at=organization.recorded_through)
+    return Learner(row=row, organization_row=organization, known_at=organization.recorded_through)
 
 
 async def _window(info: Info, keys: list[int]) -> ActivityWindow | None:
     row = await window_row(info, keys)
     learner = row and await learner_by_key(info, LearnerKey(keys[0], row.learner_id))
-    return ActivityWindow(row=row, organization_row=learner.organization_row) if row and learner else None
+    if row is None or learner is None:
+        return None
+    return ActivityWindow(row=row, scope_id=keys[1], organization_row=learner.organization_row)
 
 
 async def window_row(info: Info, keys: list[int]) -> WindowRow | None:

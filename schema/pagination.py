@@ -47,10 +47,12 @@ class Paging(NamedTuple):
         """One row more than the page tells whether any follow."""
         return self.size + 1
 
-    def nodes(self, read: Sequence[N]) -> Sequence[N]:
-        """Of what was read in the order of paging, one too many perhaps: the rows of the page in the list's order."""
-        nodes = read[: self.size] if len(read) > self.size else read
-        return nodes[::-1] if self.backward else nodes
+    def nodes(self, *lists: Sequence[N]) -> list[Sequence[N]]:
+        """Of what was read of each list in the order of paging, one too many perhaps: the rows of the page in the
+        list's order.
+        """
+        nodes = [read if len(read) <= self.size else read[: self.size] for read in lists]
+        return [read[::-1] for read in nodes] if self.backward else nodes
 
     def cursor(self, position: Position) -> str:
         return packed(orjson.dumps([name_of_list(self.of), *position]).decode())
@@ -72,7 +74,7 @@ class Page(Generic[N]):
     @classmethod
     def of(cls, read: Sequence[N], position_of: Callable[[N], Position], paging: Paging) -> Page[N]:
         """From what was read in the order of paging, one too many perhaps."""
-        nodes = paging.nodes(read)
+        (nodes,) = paging.nodes(read)
         return cls(nodes, lambda place: position_of(nodes[place]), paging, len(read) > paging.size)
 
     def cursor_at(self, place: int) -> str:

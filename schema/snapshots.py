@@ -146,7 +146,7 @@ class SnapshotEntry:
     @field("Who, with personal data as it is now; all of it null once it was erased. Activity is as known then.")
     def learner(self) -> Learner:
         personal = self.row[1:8]
-        row = LearnerRow(0, *personal)
+        row = LearnerRow(*personal)
         known_at = to_microseconds(self.snapshot_known_at)
         return Learner(row=row, organization_row=self.organization_row, known_at=known_at)
 

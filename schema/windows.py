@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from itertools import chain, islice
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from itertools import accumulate, chain, islice
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 import strawberry
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from schema.learners import Learner
 
 T = TypeVar("T")
+# What is told of each of some windows, in the days of a calendar.
+Told: TypeAlias = Callable[[Sequence[WindowRow], BillingCalendar], Sequence[T | None]]
 MOST_WINDOWS = 1_000_000
 LATEST = WindowsPage(None, 1, newest_first=True)
 
@@ -44,59 +47,67 @@ LATEST = WindowsPage(None, 1, newest_first=True)
 # ----------------------------------------------------------------------------------------- the dates of a window
 
 
-def start_of(row: WindowRow, _: BillingCalendar | None = None) -> dt.datetime | None:
-    return instant_unless_lost(row.from_earliest, row.from_latest)
+def starts(rows: Sequence[WindowRow], _: BillingCalendar | None = None) -> list[dt.datetime | None]:
+    return [
+        instant_or_none(row.from_earliest)
+        if row.particulars is None
+        else instant_unless_lost(row.from_earliest, row.from_latest)
+        for row in rows
+    ]
 
 
-def end_of(row: WindowRow, _: BillingCalendar | None = None) -> dt.datetime | None:
-    return instant_unless_lost(row.to_earliest, row.to_latest)
+def ends(rows: Sequence[WindowRow], _: BillingCalendar | None = None) -> list[dt.datetime | None]:
+    return [
+        instant_or_none(row.to_latest)
+        if row.particulars is None
+        else instant_unless_lost(row.to_earliest, row.to_latest)
+        for row in rows
+    ]
 
 
-def first_day_of(row: WindowRow, calendar: BillingCalendar) -> dt.date | None:
-    start = start_of(row)
-    return calendar.day_of(start) if start else None
+def first_days(rows: Sequence[WindowRow], calendar: BillingCalendar) -> list[dt.date | None]:
+    return calendar.days_of(starts(rows))
 
 
-def end_day_of(row: WindowRow, calendar: BillingCalendar) -> dt.date | None:
-    end = end_of(row)
-    return calendar.day_of(end) if end else None
+def end_days(rows: Sequence[WindowRow], calendar: BillingCalendar) -> list[dt.date | None]:
+    return calendar.days_of(ends(rows))
 
 
-def last_day_of(row: WindowRow, calendar: BillingCalendar) -> dt.date | None:
-    end = end_of(row)
-    return calendar.last_day_before(end) if end else None
+def last_days(rows: Sequence[WindowRow], calendar: BillingCalendar) -> list[dt.date | None]:
+    return [calendar.last_day_before(end) if end else None for end in ends(rows)]
 
 
 @strawberry.type(description="One uninterrupted time of activity, as known from one recorded time to the next.")
 class ActivityWindow(Node):
     row: strawberry.Private[WindowRow]
+    scope_id: strawberry.Private[int]
     organization_row: strawberry.Private[OrganizationRow]
 
     @field("Opaque and lasting.")
     def id(self) -> strawberry.ID:
         row = self.row
-        keys = (self.organization_row.organization_id, row.scope_id, row.learner_id, row.known_from, row.from_earliest)
+        keys = (self.organization_row.organization_id, self.scope_id, row.learner_id, row.known_from, row.from_earliest)
         return strawberry.ID(encode_id("ActivityWindow", *keys, row.to_latest))
 
-    @field("When it started; null if that was lost.", name="from")
+    @field("When it started; null if that was lost.", name="from", rows=starts)
     def from_(self) -> dt.datetime | None:
-        return start_of(self.row)
+        return starts([self.row])[0]
 
-    @field("When it ended, not included; null while it is open, and if that was lost (see quality).")
+    @field("When it ended, not included; null while it is open, and if that was lost (see quality).", rows=ends)
     def to(self) -> dt.datetime | None:
-        return end_of(self.row)
+        return ends([self.row])[0]
 
     @field("The first active day; null if that was lost.")
     def activated_on(self) -> dt.date | None:
-        return first_day_of(self.row, self.organization_row.calendar)
+        return first_days([self.row], self.organization_row.calendar)[0]
 
     @field("The local day of the end; null while open, or if that was lost.")
     def deactivated_on(self) -> dt.date | None:
-        return end_day_of(self.row, self.organization_row.calendar)
+        return end_days([self.row], self.organization_row.calendar)[0]
 
     @field("The last local day touched: for an end at midnight the day before. Null while open, or if that was lost.")
     def last_active_on(self) -> dt.date | None:
-        return last_day_of(self.row, self.organization_row.calendar)
+        return last_days([self.row], self.organization_row.calendar)[0]
 
     @field("How well its dates are known.")
     def quality(self) -> Quality:
@@ -139,17 +150,17 @@ class ActivityWindow(Node):
 # ------------------------------------------------------------------------------- the windows of many learners
 
 
-def of_latest(told: Callable[[WindowRow, BillingCalendar], T]) -> Callable[..., Awaitable[list[T | None]]]:
+def of_latest(told: Told[T]) -> Callable[..., Awaitable[list[T | None]]]:
     """What is told of the latest window of each learner; None where there is none."""
 
     async def of_learners(learners: Sequence[Learner], info: Info) -> list[T | None]:
         runs = list(runs_of(learners))
         found = await read_windows(info, [(_of(one, one.known_at), _ids(rows)) for one, rows in runs], LATEST)
-        return [
-            told(windows[0], learner.organization_row.calendar) if windows else None
-            for (learner, _), of_run in zip(runs, found, strict=True)
-            for windows in of_run
-        ]
+        latest: list[T | None] = []
+        for (learner, _), of_run in zip(runs, found, strict=True):
+            values = iter(told([windows[0] for windows in of_run if windows], learner.organization_row.calendar))
+            latest += [next(values) if windows else None for windows in of_run]
+        return latest
 
     return of_learners
 
@@ -195,43 +206,55 @@ class Asked(NamedTuple):
     def page(self, of: Paging) -> WindowsPage:
         return WindowsPage(self.predicate, of.limit, of.backward, of.beyond)
 
-    def list(self, of: WindowsOf, learner_id: int) -> tuple[object, ...]:
+    def list_of(self, of: WindowsOf, learner_id: int) -> tuple[object, ...]:
         """What the list of a learner is named by."""
         return (of.organization_id, learner_id, of.known_at, self.question)
 
 
 async def _beyond_cursor(asked: Asked, learner: Learner, page: PageAsked) -> Connection[ActivityWindow]:
     of, learner_id = await asked.of(learner), learner.row.learner_id
-    part = paging(asked.list(of, learner_id), *page, int, int, int)
+    part = paging(asked.list_of(of, learner_id), *page, int, int, int)
     ((read,),) = await read_windows(asked.info, [(of, [learner_id])], asked.page(part))
     return _connection(asked, learner.organization_row, of, learner_id, part, read)
 
 
+class Stretch(NamedTuple):
+    """Learners whose windows are asked for alike."""
+
+    organization: OrganizationRow
+    of: WindowsOf
+    learner_ids: list[int]
+
+
 async def _first_pages(asked: Asked, learners: Sequence[Learner], page: Paging) -> Pages[ActivityWindow]:
-    runs = list(runs_of(learners))
-    alike = {(one.row.organization_id, one.known_at): one for one, _ in runs}
-    of = {key: await asked.of(one) for key, one in alike.items()}
-    of_runs = [of[one.row.organization_id, one.known_at] for one, _ in runs]
-    ids = [_ids(rows) for _, rows in runs]
-    read = await read_windows(asked.info, list(zip(of_runs, ids, strict=True)), asked.page(page))
-    organizations = [one.organization_row for one, _ in runs]
-    lists = [
-        (organization, of, learner_id, rows)
-        for organization, of, own, of_run in zip(organizations, of_runs, ids, read, strict=True)
-        for learner_id, rows in zip(own, of_run, strict=True)
-    ]
+    stretches = await _stretches(asked, learners)
+    read = await read_windows(asked.info, [(one.of, one.learner_ids) for one in stretches], asked.page(page))
+    nodes = [page.nodes(*of_stretch) for of_stretch in read]
+    windows = Alike(
+        Run(partial(_window, one.organization, one.of.scope_id), list(chain.from_iterable(own)))
+        for one, own in zip(stretches, nodes, strict=True)
+    )
+    behind = list(accumulate(map(len, read)))
 
     def connection(place: int) -> Connection[ActivityWindow]:
-        organization, of, learner_id, rows = lists[place]
-        part = Paging(asked.list(of, learner_id), page.size, page.backward, None)
-        return _connection(asked, organization, of, learner_id, part, rows)
+        number = bisect_right(behind, place)
+        # Counted from the end of its stretch.
+        (organization, of, learner_ids), own = stretches[number], place - behind[number]
+        part = Paging(asked.list_of(of, learner_ids[own]), page.size, page.backward, None)
+        return _connection(asked, organization, of, learner_ids[own], part, read[number][own])
 
-    nodes = [[page.nodes(rows) for rows in of_run] for of_run in read]
-    windows = Alike(
-        Run(partial(_window, organization), list(chain.from_iterable(of_run)))
-        for organization, of_run in zip(organizations, nodes, strict=True)
-    )
     return Pages(Lists(windows, map(len, chain.from_iterable(nodes))), connection)
+
+
+async def _stretches(asked: Asked, learners: Sequence[Learner]) -> list[Stretch]:
+    stretches: list[Stretch] = []
+    known: dict[tuple[int, int], WindowsOf] = {}
+    for learner, rows in runs_of(learners):
+        alike = (learner.row.organization_id, learner.known_at)
+        if alike not in known:
+            known[alike] = await asked.of(learner)
+        stretches.append(Stretch(learner.organization_row, known[alike], _ids(rows)))
+    return stretches
 
 
 def _connection(
@@ -246,7 +269,9 @@ def _connection(
         ((every,),) = await read_windows(asked.info, [(of, [learner_id])], WindowsPage(asked.predicate, MOST_WINDOWS))
         return len(every)
 
-    return Connection(page=Page.of(Alike.of(partial(_window, organization), read), _position, part), total=total)
+    return Connection(
+        page=Page.of(Alike.of(partial(_window, organization, of.scope_id), read), _position, part), total=total
+    )
 
 
 async def read_windows(
@@ -275,8 +300,8 @@ def _ids(rows: Sequence[LearnerRow]) -> list[int]:
     return [row.learner_id for row in rows]
 
 
-def _window(organization: OrganizationRow, row: WindowRow) -> ActivityWindow:
-    return ActivityWindow(row=row, organization_row=organization)
+def _window(organization: OrganizationRow, scope_id: int, row: WindowRow) -> ActivityWindow:
+    return ActivityWindow(row=row, scope_id=scope_id, organization_row=organization)
 
 
 def _position(window: ActivityWindow) -> tuple[int, int, int]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     type_coerce,
     union_all,
 )
@@ -136,7 +137,7 @@ def answers_in_both(
         later(shared.to_earliest, shared.from_earliest + 1),
         shared.to_latest,
     )
-    both = select(one.c.learner_id).join(other, other.c.learner_id == one.c.learner_id)
+    both = select(one.c.known_from).select_from(one.join(other, true()))
     shares = both.where(meets, satisfies(predicate, inside, keys, surely=surely))
     # The windows are those of the one key that is asked about: without this, of all keys of the batch.
     return exists(shares.correlate_except(one, other))

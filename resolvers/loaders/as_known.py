@@ -6,7 +6,7 @@ yet superseded then, and uncertain ones. Instants in keys and rows are integer m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -27,7 +27,7 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.sql.expression import CTE, FromClause
-from sqlalchemy.types import String
+from sqlalchemy.types import String, Text
 
 from models.activity import (
     Edges,
@@ -41,15 +41,17 @@ from models.activity import (
     uncertain_edges,
 )
 from models.base import Instant, Spelled
+from models.batches import AsList
 from models.history import Quality
 from models.interval import FOREVER_US
 
 CURRENT = Window.__table__
 FORMER = FormerWindow.__table__
 UNCERTAIN = UncertainWindow.__table__
+TABLES = (CURRENT, FORMER, UNCERTAIN)
 # Given beside a recorded time: whether anything was learned after it.
 LEARNED_SINCE = "learned_since"
-# What is told of a window beside its scope and its learner.
+# What is told of a window.
 COLUMNS = (
     "from_earliest",
     "from_latest",
@@ -60,6 +62,8 @@ COLUMNS = (
     "known_from",
     "known_until",
 )
+# Which of these follow from the others if a window is exact and current.
+PARTICULARS = ("from_latest", "to_earliest", "quality", "may_be_empty", "known_until")
 
 
 def in_scope(window: FromClause, keys: FromClause) -> ColumnElement[bool]:
@@ -82,71 +86,52 @@ def satisfies(predicate: Predicate | None, edges: Edges, keys: FromClause, *, su
     return judge(predicate, edges, keys.c.a, keys.c.b)
 
 
-def known_windows(
-    keys: CTE, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None = None
-) -> CompoundSelect[Any]:
-    """All windows of a learner in a scope as known then: their scope and learner, and the columns."""
-    exact = [_exact_rows(window, _whole, keys, scope, learner, predicate) for window in (CURRENT, FORMER)]
-    return union_all(*exact, _uncertain_rows(keys, scope, learner, predicate))
+def known_windows(keys: CTE, scope: ColumnElement[int], learner: ColumnElement[int]) -> CompoundSelect[Any]:
+    """All windows of a learner in a scope as known then."""
+    return union_all(*(_rows(window, _whole(window), keys, scope, learner) for window in TABLES))
 
 
 def rows_to_read(
     keys: FromClause, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None
 ) -> list[Select[Any]]:
-    """The same, to be read without what follows from the rest."""
-    exact = [_exact_rows(window, _lean, keys, scope, learner, predicate) for window in (CURRENT, FORMER)]
-    return [*exact, _uncertain_rows(keys, scope, learner, predicate)]
+    """The same in fewer columns, since each value takes its time on the way here: `particulars` are one JSON text, and
+    null for a window that is exact and still held to be so, as most are.
+    """
+    return [_rows(window, _lean(window), keys, scope, learner, predicate) for window in TABLES]
 
 
-def _exact_rows(
-    window: FromClause,
-    told: Callable[[FromClause], Sequence[ColumnElement[Any]]],
-    keys: FromClause,
-    scope: ColumnElement[int],
-    learner: ColumnElement[int],
-    predicate: Predicate | None,
-) -> Select[Any]:
-    matches = satisfies(predicate, exact_edges(window), keys, surely=False)
-    return _rows_of_one(window, told(window), keys, scope, learner).where(matches)
-
-
-def _whole(window: FromClause) -> Sequence[ColumnElement[Any]]:
+def _whole(window: FromClause) -> dict[str, ColumnElement[Any]]:
     c = window.c
+    if window is UNCERTAIN:
+        return {name: _raw(c[name]) for name in COLUMNS}
     known_until = c.known_until if "known_until" in c else literal(FOREVER_US, BigInteger)
     edges = (c.from_at, c.from_at, c.to_at, c.to_at)
-    return (*edges, literal(Quality.EXACT.name, String), false(), c.known_from, known_until)
+    told = (*edges, literal(Quality.EXACT.name, String), false(), c.known_from, known_until)
+    return {name: _raw(column) for name, column in zip(COLUMNS, told, strict=True)}
 
 
-def _lean(window: FromClause) -> Sequence[ColumnElement[Any]]:
-    """Without what follows from the rest: each value takes its time on the way here."""
-    c, unsaid = window.c, cast(null(), BigInteger)
-    known_until = c.known_until if "known_until" in c else unsaid
-    return (c.from_at, unsaid, unsaid, c.to_at, cast(null(), String), cast(null(), Boolean), c.known_from, known_until)
+def _lean(window: FromClause) -> dict[str, ColumnElement[Any]]:
+    whole = _whole(window)
+    particulars = cast(null(), Text) if window is CURRENT else AsList(*(whole[name] for name in PARTICULARS))
+    return {name: whole[name] for name in COLUMNS if name not in PARTICULARS} | {"particulars": particulars}
 
 
-def _uncertain_rows(
-    keys: FromClause, scope: ColumnElement[int], learner: ColumnElement[int], predicate: Predicate | None
-) -> Select[Any]:
-    columns = (UNCERTAIN.c[name] for name in COLUMNS)
-    matches = satisfies(predicate, uncertain_edges(UNCERTAIN), keys, surely=False)
-    return _rows_of_one(UNCERTAIN, tuple(columns), keys, scope, learner).where(matches)
-
-
-def _rows_of_one(
+def _rows(
     window: FromClause,
-    columns: Sequence[ColumnElement[Any]],
+    told: Mapping[str, ColumnElement[Any]],
     keys: FromClause,
     scope: ColumnElement[int],
     learner: ColumnElement[int],
+    predicate: Predicate | None = None,
 ) -> Select[Any]:
     """Rows of one learner in one scope; instants stay the integers that they are in the table."""
-    c = window.c
-    named = zip(COLUMNS, (_raw(column) for column in columns), strict=True)
+    c, edges = window.c, (uncertain_edges if window is UNCERTAIN else exact_edges)(window)
     return (
-        select(c.scope_id, c.learner_id, *(column.label(name) for name, column in named))
+        select(*(column.label(name) for name, column in told.items()))
         .where(c.organization_id == keys.c.organization_id, c.scope_id == scope, c.learner_id == learner)
         .where(known(window, keys))
         .correlate_except(window)
+        .where(satisfies(predicate, edges, keys, surely=False))
     )
 
 

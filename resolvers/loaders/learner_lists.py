@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import lru_cache
-from itertools import islice
-from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias
+from functools import lru_cache, partial
+from itertools import islice, repeat
+from operator import add, attrgetter, itemgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -25,9 +25,11 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    cast,
     exists,
     func,
     literal,
+    null,
     or_,
     select,
     true,
@@ -166,29 +168,29 @@ class Way(Enum):
     INDEX = "whoever answers, put in order"
 
 
-# A learner as read, still without the place of its page.
-Read: TypeAlias = Sequence[Any]
-_position = itemgetter(-1, 1)
+_position = attrgetter("position", "learner_id")
+# As `LearnerRow._make`, but nothing of Python's own runs.
+_learner: Callable[[Sequence[Any]], LearnerRow] = partial(tuple.__new__, LearnerRow)
 
 
 async def learners_of(
     connection: AsyncConnection, parts: Sequence[ListPart], who: Who, page: LearnersPage
-) -> list[list[LearnerRow]]:
-    """A page of each list, in order; `place` says of which part. Pages of one list are read as one stretch of it, since
-    most often they follow each other.
+) -> list[Sequence[LearnerRow]]:
+    """A page of each list, in order. Pages of one list are read as one stretch of it, since most often they follow each
+    other.
     """
     begins = [page.begin(part) for part in parts]
     found = await _in_stretches(connection, dict.fromkeys(begins), who, page)
     if alone := [begin for begin in dict.fromkeys(begins) if begin not in found]:
         found.update(zip(alone, await _pages(connection, alone, who, page), strict=True))
-    return [[LearnerRow(place, *row) for row in found[begin]] for place, begin in enumerate(begins)]
+    return [found[begin] for begin in begins]
 
 
 async def _in_stretches(
     connection: AsyncConnection, begins: Iterable[Begin], who: Who, page: LearnersPage
-) -> dict[Begin, Sequence[Read]]:
+) -> dict[Begin, Sequence[LearnerRow]]:
     """The pages that lie in one stretch of their list, as long as all pages of it together."""
-    found: dict[Begin, Sequence[Read]] = {}
+    found: dict[Begin, Sequence[LearnerRow]] = {}
     of_list: dict[LearnersKey, list[Begin]] = {}
     for begin in sorted(begins, key=itemgetter(1, 2), reverse=page.descending):
         of_list.setdefault(begin.listed, []).append(begin)
@@ -201,8 +203,8 @@ async def _in_stretches(
 
 
 def _cut(
-    begins: Sequence[Begin], stretch: Sequence[Read], page: LearnersPage, *, is_end: bool
-) -> Iterator[tuple[Begin, Sequence[Read]]]:
+    begins: Sequence[Begin], stretch: Sequence[LearnerRow], page: LearnersPage, *, is_end: bool
+) -> Iterator[tuple[Begin, Sequence[LearnerRow]]]:
     """The pages that are whole, of a stretch that begins where the first of them does."""
     beyond = operator.lt if page.descending else operator.gt
     for begin in begins:
@@ -215,9 +217,9 @@ def _cut(
 
 async def _pages(
     connection: AsyncConnection, begins: Sequence[Begin], who: Who, page: LearnersPage
-) -> list[Sequence[Read]]:
+) -> list[Sequence[LearnerRow]]:
     """A page from each begin on."""
-    found: dict[int, Sequence[Read]] = {}
+    found: dict[int, Sequence[LearnerRow]] = {}
     places: Sequence[int] = range(len(begins))
     ways = (Way.LOOK, Way.INDEX) if who.may_be_few else (Way.WALK if who.whole_organization else Way.INDEX,)
     for way in ways:
@@ -231,12 +233,15 @@ async def _pages(
 
 async def _rows(
     connection: AsyncConnection, placed: Sequence[tuple[int, Begin]], who: Who, page: LearnersPage, way: Way
-) -> Mapping[int, Sequence[Read]]:
+) -> Mapping[int, Sequence[LearnerRow]]:
     statement = _page(connection.dialect.name, who.shape, page.order, page.descending, way)
     bounds = {"most": page.limit, "looked_at": page.limit * LOOKED_AT_FOR_A_ROW}
     keys = ((place, *of.listed, _made_before(of.listed.known_at), *of[1:]) for place, of in placed)
     found = await statement.rows(connection, bounds | _parameters(keys, who))
-    return unpacked_by_key(connection.dialect.name, found)
+    rows = unpacked_by_key(connection.dialect.name, found)
+    organizations = ((place, (of.listed.organization_id,)) for place, of in placed)
+    # What is known of all of them need not be read.
+    return {place: list(map(_learner, map(add, repeat(own), rows.get(place, ())))) for place, own in organizations}
 
 
 async def certainties(
@@ -287,7 +292,8 @@ def _page(dialect: str, shape: Shape, order: LearnerOrder, descending: bool, way
     keys = walk.bounded(dialect, keys) if way is Way.LOOK else keys
     # A text with nothing added is the same text, and in no index: who answers is then found before anybody is sorted.
     position = order.column.concat("") if way is Way.INDEX else order.column
-    chosen = select(*(PROFILE.c[name] for name in LearnerRow._fields[1:7]), position.label("position")).where(
+    personal = (PROFILE.c[name] for name in LearnerRow._fields[1:6])
+    chosen = select(*personal, position.label("position"), cast(null(), BigInteger).label("person_id")).where(
         _belongs(keys, shape, way),
         walk.beyond(keys, position, PROFILE.c.learner_id),
         walk.until(keys, position, PROFILE.c.learner_id) if way is Way.LOOK else true(),

@@ -24,7 +24,6 @@ class LearnerKey(NamedTuple):
 class LearnerRow(NamedTuple):
     """What is known of a person, and by what a list has them in order."""
 
-    place: int
     organization_id: int
     learner_id: int
     external_id: str
@@ -36,10 +35,11 @@ class LearnerRow(NamedTuple):
     person_id: int | None = None
 
 
-async def learners_by_id(connection: AsyncConnection, keys: Sequence[LearnerKey]) -> list[LearnerRow]:
-    """Those of the learners that exist; `place` says of which key."""
+async def learners_by_id(connection: AsyncConnection, keys: Sequence[LearnerKey]) -> list[LearnerRow | None]:
+    """In the order of the keys; None for one that does not exist."""
     rows = await _learners_by_id.rows(connection, as_keys(keys), is_short=len(keys) <= FEW_KEYS)
-    return [LearnerRow._make(row) for row in rows]
+    found = {place: LearnerRow._make(own) for place, *own in rows}
+    return [found.get(place) for place in range(len(keys))]
 
 
 @prepared
@@ -47,7 +47,7 @@ def _learners_by_id() -> Select[Any]:
     named = asked("keys", "place", *LearnerKey._fields)
     own = and_(PROFILE.c.organization_id == named.c.organization_id, PROFILE.c.learner_id == named.c.learner_id)
     same = and_(LEARNER.c.organization_id == named.c.organization_id, LEARNER.c.id == named.c.learner_id)
-    personal = (PROFILE.c[name] for name in LearnerRow._fields[1:7])
+    personal = (PROFILE.c[name] for name in LearnerRow._fields[:6])
     columns = (named.c.place, *personal, PROFILE.c.name_key.label("position"), LEARNER.c.person_id)
     return select(*columns).select_from(named).join(PROFILE, own).join(LEARNER, same)
 

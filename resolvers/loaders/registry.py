@@ -36,12 +36,13 @@ Read: TypeAlias = Callable[[Mapping[Any, list[K]]], Awaitable[Mapping[Any, Seque
 class Batch(Generic[K]):
     """Keys that are read together, in their groups, and who waits for which of them."""
 
-    keys: dict[Hashable, dict[K, None]] = field(default_factory=dict)
+    keys: dict[Hashable, list[K]] = field(default_factory=dict)
     # Whoever waits for many keys looks them up, and is told none.
     waiting: list[tuple[asyncio.Future[Any], Hashable, K | None]] = field(default_factory=list)
 
     def add(self, group: Hashable, keys: Iterable[K]) -> None:
-        self.keys.setdefault(group, {}).update(dict.fromkeys(keys))
+        """Keys that are not among them yet."""
+        self.keys.setdefault(group, []).extend(keys)
 
     def awaited(self) -> asyncio.Future[None]:
         """Done when all of its keys were read."""
@@ -142,8 +143,9 @@ class Loader(Generic[K, V]):
         missing = [key for key in keys if key not in found]
         if new := [key for key in missing if key not in on_its_way]:
             batch = self._gathering()
-            batch.add(group, new)
-            on_its_way.update(dict.fromkeys(new, batch))
+            each_once = dict.fromkeys(new, batch)
+            batch.add(group, each_once)
+            on_its_way.update(each_once)
         return set(map(on_its_way.__getitem__, missing))
 
     def _gathering(self) -> Batch[K]:
@@ -154,7 +156,7 @@ class Loader(Generic[K, V]):
 
     async def _bring(self, batch: Batch[K]) -> None:
         self._next = None
-        groups = {group: list(keys) for group, keys in batch.keys.items()}
+        groups = batch.keys
         try:
             if batch.still_waiting():
                 read = await self._read(groups)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import (
     BigInteger,
     Label,
@@ -24,12 +25,13 @@ from models.activity import (
     Predicate,
 )
 from models.batches import (
-    all_rows_of_each,
     as_parameter,
     asked,
     asked_in_groups,
     first_rows_of_each,
     groups_as_parameter,
+    packed_rows_of_groups,
+    unpacked_rows,
 )
 from models.history import Quality
 from models.interval import FOREVER_US
@@ -38,6 +40,7 @@ from resolvers.loaders.as_known import LEARNED_SINCE, rows_to_read
 from resolvers.prepared import Prepared, prepared
 
 CLOCK = OrganizationClock.__table__
+EXACT = Quality.EXACT.name
 # Of one learner, on average, as many as anybody reads.
 FEW_WINDOWS = 50
 
@@ -88,21 +91,46 @@ class WindowsPage(NamedTuple):
         return [row for row in rows if beyond(position_of(row), after)]
 
 
+class Particulars(NamedTuple):
+    """What is told of a window beside the rest unless it is exact and still held to be so."""
+
+    from_latest: int
+    to_earliest: int
+    quality: str
+    # SQLite's truth is 1.
+    may_be_empty: bool | int
+    known_until: int
+
+
 class WindowRow(NamedTuple):
     """One window as known; both ends exact, or within bounds. Its place is that of its key, or of its group of keys."""
 
     place: int
-    scope_id: int
     learner_id: int
     from_earliest: int
-    from_latest: int
-    to_earliest: int
     to_latest: int
-    quality: str
-    # SQLite's truth is 1.
-    may_be_empty: bool | int
     known_from: int
-    known_until: int
+    particulars: Particulars | None = None
+
+    @property
+    def from_latest(self) -> int:
+        return self.particulars.from_latest if self.particulars else self.from_earliest
+
+    @property
+    def to_earliest(self) -> int:
+        return self.particulars.to_earliest if self.particulars else self.to_latest
+
+    @property
+    def quality(self) -> str:
+        return self.particulars.quality if self.particulars else EXACT
+
+    @property
+    def may_be_empty(self) -> bool:
+        return bool(self.particulars and self.particulars.may_be_empty)
+
+    @property
+    def known_until(self) -> int:
+        return self.particulars.known_until if self.particulars else FOREVER_US
 
 
 # By what the windows of a learner are ordered.
@@ -110,13 +138,14 @@ BY = ("to_latest", "from_earliest", "known_from")
 position_of = operator.itemgetter(*map(WindowRow._fields.index, BY))
 
 
-def _row(read: Sequence[Any]) -> WindowRow:
-    place, scope_id, learner_id, start, _, _, end, quality, _, known_from, known_until = read
-    if quality is not None:
-        return WindowRow._make(read)
-    until = FOREVER_US if known_until is None else known_until
-    exact = (start, start, end, end, Quality.EXACT.name, False)
-    return WindowRow._make((place, scope_id, learner_id, *exact, known_from, until))
+def _told(row: WindowRow) -> WindowRow:
+    """The same row, with what was packed in it taken apart. Most have nothing, and need not come here."""
+    packed: Any = row.particulars
+    return row._replace(particulars=Particulars(*orjson.loads(packed)))
+
+
+# As `WindowRow._make`, but nothing of Python's own runs.
+_row: Callable[[Sequence[Any]], WindowRow] = partial(tuple.__new__, WindowRow)
 
 
 async def few_windows_of_learners(
@@ -127,26 +156,26 @@ async def few_windows_of_learners(
     """
     most = FEW_WINDOWS * sum(map(len, groups.values()))
     given = {"keys": groups_as_parameter(groups), "most": most + 1}
-    rows = await _all_windows(connection.dialect.name, predicate).rows(connection, given)
+    dialect = connection.dialect.name
+    packed = await _all_windows(dialect, predicate).rows(connection, given)
+    rows = list(map(_row, unpacked_rows(dialect, packed, groups)))
     if len(rows) > most:
         return {group: [None] * len(learners) for group, learners in groups.items()}
     found: list[dict[int, list[WindowRow]]] = [{learner: [] for learner in learners} for learners in groups.values()]
-    for row in map(_row, rows):
-        found[row.place][row.learner_id].append(row)
-    return {group: list(map(_by_end, of_group.values())) for group, of_group in zip(groups, found, strict=True)}
-
-
-def _by_end(windows: list[WindowRow]) -> list[WindowRow]:
-    if len(windows) > 1:
-        windows.sort(key=position_of)
-    return windows
+    for row in rows:
+        found[row.place][row.learner_id].append(row if row.particulars is None else _told(row))
+    for of_group in found:
+        for windows in of_group.values():
+            if len(windows) > 1:
+                windows.sort(key=position_of)
+    return {group: list(of_group.values()) for group, of_group in zip(groups, found, strict=True)}
 
 
 @lru_cache
 def _all_windows(dialect: str, predicate: Predicate | None) -> Prepared:
-    keys = asked_in_groups("keys", *WindowsOf._fields, each="learner_id", beside=_learned_since)
-    each = rows_to_read(keys, keys.c.scope_id, keys.c.learner_id, predicate)
-    return prepared(lambda: all_rows_of_each(dialect, keys, "place", each).limit(bindparam("most", type_=BigInteger)))
+    groups = asked_in_groups("keys", *WindowsOf._fields, beside=_learned_since)
+    parts = rows_to_read(groups.shared, groups.shared.c.scope_id, groups.number, predicate)
+    return prepared(lambda: packed_rows_of_groups(dialect, groups, parts, bindparam("most", type_=BigInteger)))
 
 
 def _learned_since(groups: CTE) -> list[Label[Any]]:
@@ -172,7 +201,8 @@ async def windows_of_learners(
     statement = _windows_of_learners(
         connection.dialect.name, page.predicate, page.newest_first, resumed=page.after is not None
     )
-    return [_row(row) for row in await connection.execute(statement, parameters)]
+    rows = map(_row, await connection.execute(statement, parameters))
+    return [row if row.particulars is None else _told(row) for row in rows]
 
 
 @lru_cache
@@ -182,7 +212,7 @@ def _windows_of_learners(
     keys = asked("keys", "place", *WindowsKey._fields)
     rows = union_all(*rows_to_read(keys, keys.c.scope_id, keys.c.learner_id, predicate)).subquery("known_windows")
     order = (rows.c.to_latest, rows.c.from_earliest, rows.c.known_from)
-    page = select(*rows.c).limit(bindparam("most", type_=BigInteger))
+    page = select(keys.c.learner_id, *rows.c).correlate(keys).limit(bindparam("most", type_=BigInteger))
     if resumed:
         cursor = tuple_(*(bindparam(name, type_=BigInteger) for name in ("after_to", "after_from", "after_known")))
         page = page.where(tuple_(*order) < cursor if newest_first else tuple_(*order) > cursor)

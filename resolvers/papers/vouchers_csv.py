@@ -224,6 +224,7 @@ async def assignees(
     learners = {
         LearnerKey(one.organization_id, one.learner_id): (one.name, one.external_id, one.email)
         for one in await learners_by_id(connection, keyed)
+        if one
     }
     return {(one.program_id, one.id): _assignee(one, learners) for one in assignments}
 

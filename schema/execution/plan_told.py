@@ -12,7 +12,7 @@ INDENT = "  "
 def told(plan: ThingPlan, depth: int = 0) -> Iterator[str]:
     computed = f": {', '.join(plan.computed)}" if plan.computed else ""
     yield f"{INDENT * depth}{plan.type_name}{computed}"
-    for column in plan.columns:
+    for column in (one for one in plan.columns if not one.rows):
         yield f"{INDENT * (depth + 1)}{column.name} ({_how(column)})"
         for below in _plans_of(column.shape):
             yield from told(below, depth + 2)

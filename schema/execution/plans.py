@@ -42,7 +42,7 @@ from schema.execution.arguments import FieldArguments
 from schema.execution.building import Build, Column, Computed, Constant, Part, build_of
 from schema.execution.documents import Document
 from schema.execution.leaves import LeafType, written
-from schema.fields import Batch, batch_of
+from schema.fields import Batch, OfRows, batch_of, of_rows
 
 DEFINITION = "strawberry-definition"
 STEERING = {"skip", "include"}
@@ -93,6 +93,7 @@ class FieldPlan:
     function: Callable[..., Any] | None
     attribute: str
     batch: Batch | None
+    rows: OfRows | None
     is_async: bool
     takes_info: bool
     arguments: FieldArguments
@@ -115,7 +116,7 @@ class ThingPlan:
     """What is asked of the things of one type."""
 
     type_name: str
-    # The leaves that the loop computes.
+    # The leaves that are computed of the things alone.
     computed: Sequence[str]
     # Of what class its things must be; empty where graphql-core does not look.
     classes: tuple[type, ...]
@@ -193,7 +194,7 @@ class Planner:
                 columns.append(column)
         return ThingPlan(
             type_name=type_.name,
-            computed=[part.key for part in parts if isinstance(part, Computed)],
+            computed=_computed(parts, columns),
             classes=_classes_of(type_),
             columns=columns,
             build=build_of(parts),
@@ -219,12 +220,13 @@ class Planner:
             raise Unplanned(f"{type_.name}.{name} has extensions or permissions of its own")
         function, is_async, takes_info = _function_of(definition, f"{type_.name}.{name}")
         leaf, nullable = _leaf_of(core.type)
-        attribute = definition.python_name
-        if leaf and not is_async and not core.args:
+        attribute, rows = definition.python_name, of_rows(definition)
+        if leaf and not is_async and not core.args and not rows:
             return Computed(key, leaf, nullable, attribute, function, takes_info), None
         arguments = FieldArguments(self._schema, core, definition, details)
         shape = None if leaf else self._shape(core.type, details)
-        column = FieldPlan(name, function, attribute, batch_of(definition), is_async, takes_info, arguments, shape)
+        batch = batch_of(definition)
+        column = FieldPlan(name, function, attribute, batch, rows, is_async, takes_info, arguments, shape)
         return Column(key, leaf, nullable), column
 
     # ------------------------------------------------------------------------------------------ shapes
@@ -275,6 +277,11 @@ def _function_of(definition: StrawberryField, name: str) -> tuple[Callable[..., 
     if not parameters or parameters[0] != "self" or not set(parameters) <= known:
         raise Unplanned(f"{name} is no method of its type")
     return function, inspect.iscoroutinefunction(function), "info" in parameters
+
+
+def _computed(parts: Sequence[Part], columns: Sequence[FieldPlan]) -> list[str]:
+    of_rows = [column.name for column in columns if column.rows]
+    return [part.key for part in parts if isinstance(part, Computed)] + of_rows
 
 
 def _leaf_of(type_: GraphQLOutputType) -> tuple[LeafType | None, bool]:

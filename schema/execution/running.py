@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from schema.alike import Lists, Made, in_turn, kinds_of
+from schema.alike import Lists, Made, in_turn, kinds_of, rows_of
 from schema.context import Context
 from schema.execution.arguments import Given
 from schema.execution.leaves import Unexpected
 from schema.execution.plans import FieldPlan, LeafShape, ListShape, Shape, ThingPlan, ThingShape
+from schema.fields import OfRows
 
 LISTS = (list, tuple)
 # Then whoever else asked has a turn: so many objects take some milliseconds.
@@ -66,6 +67,8 @@ class Running:
 
     async def _values(self, field: FieldPlan, things: Sequence[object]) -> Sequence[Any]:
         function = field.function
+        if field.rows is not None:
+            return await _in_turns(field.rows, rows_of(things))
         if function is None:
             return [getattr(thing, field.attribute) for thing in things]
         given = dict(field.arguments.of(self.given))
@@ -115,6 +118,16 @@ class Running:
             for place, one in zip(own, of_kind, strict=True):
                 objects[place] = one
         return objects
+
+
+async def _in_turns(told: OfRows, rows: Sequence[Any]) -> Sequence[Any]:
+    if len(rows) <= AT_ONCE:
+        return told(rows)
+    values: list[Any] = []
+    for start in range(0, len(rows), AT_ONCE):
+        values += told(rows[start : start + AT_ONCE])
+        await asyncio.sleep(0)
+    return values
 
 
 def _leaf(shape: LeafShape, value: Any) -> object:

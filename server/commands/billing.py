@@ -209,7 +209,8 @@ async def _tell_finding(database: Database, row: OrganizationRow, finding: Findi
     async with database.reading() as connection:
         people = await differences(connection, finding.snapshot, now)
         keys = [LearnerKey(row.organization_id, one.learner_id) for one in people]
-        names = {one.learner_id: one.name or one.external_id for one in await learners_by_id(connection, keys)}
+        learners = await learners_by_id(connection, keys)
+    names = {one.learner_id: one.name or one.external_id for one in learners if one}
     console.print(f"[bold]{row.name}[/]: {finding.in_words}")
     for one in people:
         console.print(f"  {names.get(one.learner_id, one.learner_id)}: {_difference(one)}")

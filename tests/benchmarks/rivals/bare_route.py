@@ -36,7 +36,7 @@ class BareRoute:
         key = LearnerKey(*parse_id(given)[1])
         async with self._database.reading() as connection:
             (row,) = await learners_by_id(connection, [key])
-        if not caller.principal.may_see(row.organization_id):
+        if row is None or not caller.principal.may_see(row.organization_id):
             return Response(status_code=404)
         known = {"name": row.name or None, "email": row.email or None, "externalId": row.external_id or None}
         node = {"id": given, **known, "department": row.department or None}
